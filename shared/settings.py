@@ -1,0 +1,127 @@
+"""Every setting of the product: its environment variable, type, default and meaning. Read once, at start.
+
+Only `services.py` hands them out; nothing else reads the environment. The variable's name is the field's, in capitals.
+`docs/settings.md` and `local.settings.example.json` list the same names (a test keeps the three together).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+MIN_SECRET = 32
+"""RFC 7518 §3.2: an HS256 key must be at least as long as the hash, 32 bytes."""
+
+PositiveInt = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
+
+    # ---- where things are
+    data_dir: Path = Field(Path(".data"), description="Folder of the embedded stores (SQLite files, vector index).")
+    documents_dir: Path | None = Field(None, description="Folder of the documents; default: DATA_DIR/documents.")
+
+    # ---- who may call
+    auth_mode: Literal["token", "open"] = Field(
+        "token", description="`token`: a session's token is asked for. `open`: it is not; refused in Azure."
+    )
+    token_secret: SecretStr = Field(SecretStr(""), description="Key that signs tokens, at least 32 random bytes.")
+    session_hours: PositiveInt = Field(24, description="Hours until a conversation expires, and its token with it.")
+    operator_token_minutes: PositiveInt = Field(60, description="Minutes until an operator's token expires.")
+    allowed_origins: str = Field("", description="Exact origins that may call from a browser, comma-separated.")
+    sessions_per_minute: PositiveInt = Field(5, description="New conversations per client and minute.")
+    messages_per_minute: PositiveInt = Field(30, description="Messages and other session calls per client and minute.")
+    health_per_minute: PositiveInt = Field(60, description="Health calls per client and minute.")
+    logins_per_minute: PositiveInt = Field(5, description="Operator logins per client and minute.")
+    trusted_proxies: Annotated[int, Field(ge=0)] = Field(
+        0, description="Proxies before the app whose X-Forwarded-For entry is believed (0: none; in Azure: 1)."
+    )
+
+    # ---- the chat model
+    chat_provider: Literal["extractive", "openai", "azure_openai"] = Field(
+        "extractive", description="`extractive` needs no key; the others write their answers with a language model."
+    )
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Key for `openai`.")
+    openai_base_url: str | None = Field(None, description="Any OpenAI-compatible endpoint; default: OpenAI's own.")
+    openai_model: str | None = Field(None, description="Model name for `openai`.")
+    azure_openai_endpoint: str | None = Field(None, description="https://NAME.openai.azure.com")
+    azure_openai_deployment: str | None = Field(None, description="Name of the model deployment.")
+    azure_openai_api_version: str | None = Field(None, description="Default: the client's own.")
+    azure_openai_api_key: SecretStr = Field(SecretStr(""), description="Left empty, the app's identity is used.")
+    model_timeout_seconds: Seconds = Field(20, description="Longest wait for one model call.")
+    turn_timeout_seconds: Seconds = Field(60, description="Longest time for one whole turn.")
+    company_name: str = Field("our company", description="How the agent names the company it answers for.")
+
+    # ---- knowledge
+    embedding_backend: Literal["onnx", "sentence-transformers"] = "onnx"
+    embedding_model: str = Field(
+        "models/all-MiniLM-L6-v2", description="Model folder; for sentence-transformers also a hub name."
+    )
+    embedding_dimensions: PositiveInt | None = Field(
+        None, description="Truncate vectors to this many dimensions; default: the model's own number."
+    )
+    max_document_bytes: PositiveInt = Field(50_000_000, description="Larger documents are not read.")
+    parse_timeout_seconds: Seconds = Field(60, description="Longest time for reading one document.")
+    parse_memory_mb: PositiveInt = Field(1024, description="Most memory for reading one document.")
+
+    # ---- limits of a request
+    max_message_chars: PositiveInt = Field(4000, description="Longest message.")
+    max_attachments: PositiveInt = Field(5, description="Most attachments of one message.")
+    max_attachment_bytes: PositiveInt = Field(10_000_000, description="Largest attachment.")
+
+    # ---- what is told
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def documents(self) -> Path:
+        return self.documents_dir or self.data_dir / "documents"
+
+    @property
+    def embedding_model_path(self) -> str:
+        """The model folder, also when the process runs elsewhere; a hub name is returned as it is."""
+        folder = ROOT / self.embedding_model
+        return str(folder) if folder.is_dir() else self.embedding_model
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems: list[str] = []
+        if self.auth_mode == "token" and len(self.token_secret.get_secret_value().encode()) < MIN_SECRET:
+            problems.append(
+                f"TOKEN_SECRET: at least {MIN_SECRET} bytes are needed with AUTH_MODE=token"
+                " (make one: python -c 'import secrets; print(secrets.token_urlsafe(48))')"
+            )
+        needed = {
+            "openai": {"OPENAI_API_KEY": self.openai_api_key.get_secret_value(), "OPENAI_MODEL": self.openai_model},
+            "azure_openai": {
+                "AZURE_OPENAI_ENDPOINT": self.azure_openai_endpoint,
+                "AZURE_OPENAI_DEPLOYMENT": self.azure_openai_deployment,
+            },
+        }.get(self.chat_provider, {})
+        problems += [f"{name}: needed with CHAT_PROVIDER={self.chat_provider}" for name, v in needed.items() if not v]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def load_settings(*, in_azure: bool = False) -> Settings:
+    """Settings from the environment. Raises `ConfigurationError` naming each wrong or missing variable."""
+    try:
+        settings = Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        lines: list[str] = []
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0]).upper() if problem["loc"] else ""
+            text = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {text}" if name else text)
+        raise ConfigurationError("Wrong settings: " + "; ".join(lines)) from None
+    if in_azure and settings.auth_mode == "open":
+        raise ConfigurationError("Wrong settings: AUTH_MODE: `open` is for a laptop; in Azure set AUTH_MODE=token")
+    return settings
