@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     max_attachments: PositiveInt = Field(5, description="Most attachments of one message.")
     max_attachment_bytes: PositiveInt = Field(10_000_000, description="Largest attachment.")
 
+    # ---- the host
+    website_instance_id: str | None = Field(None, description="Set by Azure, which tells the app that it runs there.")
+
     # ---- what is told
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -93,6 +96,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems: list[str] = []
+        if self.auth_mode == "open" and self.website_instance_id:
+            problems.append("AUTH_MODE: `open` is for a laptop; in Azure set AUTH_MODE=token")
         if self.auth_mode == "token" and len(self.token_secret.get_secret_value().encode()) < MIN_SECRET:
             problems.append(
                 f"TOKEN_SECRET: at least {MIN_SECRET} bytes are needed with AUTH_MODE=token"
@@ -111,10 +116,10 @@ class Settings(BaseSettings):
         return self
 
 
-def load_settings(*, in_azure: bool = False) -> Settings:
+def load_settings() -> Settings:
     """Settings from the environment. Raises `ConfigurationError` naming each wrong or missing variable."""
     try:
-        settings = Settings()  # pyright: ignore[reportCallIssue]
+        return Settings()  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
         lines: list[str] = []
         for problem in error.errors(include_input=False, include_url=False):
@@ -122,6 +127,3 @@ def load_settings(*, in_azure: bool = False) -> Settings:
             text = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{name}: {text}" if name else text)
         raise ConfigurationError("Wrong settings: " + "; ".join(lines)) from None
-    if in_azure and settings.auth_mode == "open":
-        raise ConfigurationError("Wrong settings: AUTH_MODE: `open` is for a laptop; in Azure set AUTH_MODE=token")
-    return settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
@@ -28,7 +28,7 @@ LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 
 
 
 @contextlib.contextmanager
-def log_context(*, session_id: str | None = None, invocation_id: str | None = None) -> Iterator[None]:
+def log_context(*, session_id: str | None = None, invocation_id: str | None = None) -> Generator[None]:
     """Name the conversation or the invocation that the enclosed work belongs to."""
     tokens = [
         (variable, variable.set(value))
@@ -110,9 +110,12 @@ def prometheus_text() -> bytes:
 # OpenTelemetry's proxies: instruments made before `set_up_metrics` start to record once it has run.
 _meter = metrics.get_meter("support_agent")
 
-turns = _meter.create_counter("support_turns", description="Turns, by outcome: answered, abstained, handed_over, failed")
+turns = _meter.create_counter("support_turns", description="Turns, by outcome")
 turn_seconds = _meter.create_histogram(
-    "support_turn_duration", unit="s", explicit_bucket_boundaries_advisory=LATENCY_BUCKETS, description="Length of a turn"
+    "support_turn_duration",
+    unit="s",
+    explicit_bucket_boundaries_advisory=LATENCY_BUCKETS,
+    description="From lease to answer",
 )
 degraded_answers = _meter.create_counter("support_degraded_answers", description="Answers made without the set model")
 dropped_sentences = _meter.create_counter(

@@ -1,6 +1,7 @@
 """What a running turn tells its reader, in this order:
 
-`AnswerSentence`*, `SourcesCited`?, `TicketCreated`?, then exactly one of `TurnAnswered`, `TurnHandedToHuman`, `TurnFailed`.
+`AnswerSentence`*, `SourcesCited`?, `TicketCreated`?, then exactly one of `TurnAnswered`, `TurnHandedToHuman`,
+`TurnFailed`.
 """
 
 from __future__ import annotations

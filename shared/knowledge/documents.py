@@ -33,7 +33,7 @@ class DocumentStore(Protocol):
         ...
 
     async def write(self, name: str, data: bytes, metadata: Mapping[str, str] | None = None) -> DocumentInfo:
-        """Create or replace, visible as a whole or not at all. Raises `InvalidInput` for a name outside the container."""
+        """Create or replace, visible as a whole or not at all. Raises `InvalidInput` for a name outside of it."""
         ...
 
     async def delete(self, name: str) -> None:

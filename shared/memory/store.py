@@ -106,7 +106,7 @@ class ConversationStore(Protocol):
 
     # ---- rate limits, shared by all instances
     async def count_hit(self, key: str, *, window: int, now: datetime) -> int:
-        """Count one more request of `key` in the fixed window of `window` seconds that holds `now`; returns the total."""
+        """Count one more request of `key` in the fixed window of `window` seconds around `now`; returns the total."""
         ...
 
     # ---- life cycle

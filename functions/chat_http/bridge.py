@@ -1,0 +1,123 @@
+"""Puts an ASGI app behind a streaming HTTP function.
+
+The runtime receives a request on a FastAPI app of its own and calls, as ASGI, whatever `Response` the function returns.
+`PassThrough` is such a response: it lets our app answer instead, on the same connection. So request bodies, response
+chunks, back-pressure and a client's disconnect pass through with nothing in between that could buffer or lose them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from shared.telemetry import log_context
+
+logger = logging.getLogger(__name__)
+
+# The keys that the server sets (ASGI HTTP specification 2.5). The others were added by the runtime's FastAPI app and
+# would make ours believe that it is mounted inside it.
+_SERVER_KEYS = frozenset(
+    {
+        "type",
+        "asgi",
+        "http_version",
+        "method",
+        "scheme",
+        "path",
+        "raw_path",
+        "query_string",
+        "headers",
+        "client",
+        "server",
+        "extensions",
+    }
+)
+
+_FAILED = json.dumps(
+    {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": "The request could not be answered. Please try again.",
+    }
+).encode()
+
+
+class Bridge:
+    """Starts the app's lifespan with the first request, and once: nothing else in a Functions worker would."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._lifespan: asyncio.Task[None] | None = None
+        self._started: asyncio.Future[Mapping[str, Any]] | None = None
+
+    async def response(self, invocation_id: str) -> Response:
+        """The response for the function to return. Raises what the app's lifespan raises, until it starts."""
+        return PassThrough(self._app, state=await self._start(), invocation_id=invocation_id)
+
+    async def _start(self) -> Mapping[str, Any]:
+        if self._started is None or (self._started.done() and self._started.exception()):
+            started = self._started = asyncio.get_running_loop().create_future()
+            self._lifespan = asyncio.create_task(self._hold_open(started))
+            self._lifespan.add_done_callback(lambda task: _pass_on_failure(task, started))
+        # Shielded: a request that is cancelled must not cancel the start for those that wait with it.
+        return await asyncio.shield(self._started)
+
+    async def _hold_open(self, started: asyncio.Future[Mapping[str, Any]]) -> None:
+        # A task of its own, because a context that was entered has to be left by the same task. It is left when the
+        # event loop cancels its tasks at the end; a worker that Azure kills never gets there.
+        async with self._app.router.lifespan_context(self._app) as state:
+            started.set_result(state or {})
+            await asyncio.Event().wait()
+
+
+def _pass_on_failure(lifespan: asyncio.Task[None], started: asyncio.Future[Mapping[str, Any]]) -> None:
+    if started.done():
+        return
+    if not lifespan.cancelled() and (error := lifespan.exception()):
+        started.set_exception(error)
+    else:
+        started.cancel()
+
+
+class PassThrough(Response):
+    """A response whose status, headers and body the app sends by itself."""
+
+    def __init__(self, app: FastAPI, *, state: Mapping[str, Any], invocation_id: str) -> None:
+        super().__init__()
+        self._app = app
+        self._state = state
+        self._invocation_id = invocation_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = {key: value for key, value in scope.items() if key in _SERVER_KEYS}
+        inner |= {"root_path": "", "state": dict(self._state)}
+        started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        with log_context(invocation_id=self._invocation_id):
+            try:
+                await self._app(inner, receive, note_start)
+            except Exception:
+                # FastAPI raises again what its own handler has already answered. Passed on, the runtime would print
+                # it with its text. An answer cut in the middle is cut for the client too: the server drops the line.
+                logger.exception("request failed", extra={"answered": started})
+                if not started:
+                    await _send_failure(send)
+
+
+async def _send_failure(send: Send) -> None:
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(_FAILED)).encode())]
+    await send({"type": "http.response.start", "status": 500, "headers": headers})
+    await send({"type": "http.response.body", "body": _FAILED})

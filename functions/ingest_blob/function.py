@@ -1,0 +1,40 @@
+"""The document triggers: the knowledge follows the container of documents, file by file.
+
+Storage announces what changes; the timer repairs what an announcement missed. A blob trigger never hears of a delete,
+hence the event of its own.
+"""
+
+import logging
+
+import azure.functions as func
+
+from functions.ingest_blob.blobs import CONTAINER, blob_etag, blob_name, deleted_blob
+from shared.services import get_services
+from shared.telemetry import log_context
+
+blueprint = func.Blueprint()
+logger = logging.getLogger(__name__)
+
+
+@blueprint.blob_trigger(
+    arg_name="blob", path=CONTAINER + "/{name}", connection="DOCUMENTS_STORAGE", source=func.BlobSource.EVENT_GRID
+)
+async def ingest_blob(blob: func.InputStream, context: func.Context) -> None:
+    with log_context(invocation_id=context.invocation_id):
+        await get_services().ingestion.ingest(
+            blob_name(blob.name or ""), blob.read(), etag=blob_etag(blob.blob_properties), metadata=blob.metadata
+        )
+
+
+@blueprint.event_grid_trigger(arg_name="event")
+async def forget_blob(event: func.EventGridEvent, context: func.Context) -> None:
+    with log_context(invocation_id=context.invocation_id):
+        if name := deleted_blob(event):
+            await get_services().ingestion.forget(name)
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="30 */15 * * * *")
+async def reconcile_documents(timer: func.TimerRequest, context: func.Context) -> None:
+    del timer
+    with log_context(invocation_id=context.invocation_id):
+        await get_services().ingestion.reconcile()

@@ -1,0 +1,70 @@
+"""The chat client that the settings ask for. Vendor SDKs are imported when they are needed, not before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent_framework import FunctionInvocationConfiguration
+
+from shared.conversation.extractive import ExtractiveChatClient
+from shared.settings import Settings
+
+TOOL_LOOP = FunctionInvocationConfiguration(
+    max_iterations=4, max_function_calls=6, max_duration_seconds=30, include_detailed_errors=False
+)
+"""Agent Framework's default is 40 rounds. A support answer needs a search or two, a file, and a hand-over."""
+RETRIES = 1
+
+
+def extractive_client() -> Any:
+    return ExtractiveChatClient(function_invocation_configuration=TOOL_LOOP)
+
+
+def build_chat_client(settings: Settings) -> Any:
+    """A new client of `settings.chat_provider`. It neither connects nor checks the key before its first use."""
+    match settings.chat_provider:
+        case "extractive":
+            return extractive_client()
+        case "openai":
+            from agent_framework.openai import OpenAIChatCompletionClient
+            from openai import AsyncOpenAI
+
+            return OpenAIChatCompletionClient(
+                model=settings.openai_model,
+                async_client=AsyncOpenAI(
+                    api_key=settings.openai_api_key.get_secret_value(),
+                    base_url=settings.openai_base_url,
+                    timeout=settings.model_timeout_seconds,
+                    max_retries=RETRIES,
+                ),
+                function_invocation_configuration=TOOL_LOOP,
+            )
+        case "azure_openai":
+            from agent_framework.openai import OpenAIChatCompletionClient
+            from openai import AsyncAzureOpenAI
+
+            return OpenAIChatCompletionClient(
+                model=settings.azure_openai_deployment,
+                async_client=AsyncAzureOpenAI(
+                    azure_endpoint=settings.azure_openai_endpoint or "",
+                    azure_deployment=settings.azure_openai_deployment,
+                    api_version=settings.azure_openai_api_version or AZURE_API_VERSION,
+                    timeout=settings.model_timeout_seconds,
+                    max_retries=RETRIES,
+                    **_azure_credential(settings),
+                ),
+                function_invocation_configuration=TOOL_LOOP,
+            )
+
+
+AZURE_API_VERSION = "2024-10-21"
+"""The newest generally available dated version of the Azure OpenAI inference API."""
+
+
+def _azure_credential(settings: Settings) -> dict[str, Any]:
+    if key := settings.azure_openai_api_key.get_secret_value():
+        return {"api_key": key}
+    from azure.identity.aio import DefaultAzureCredential, get_bearer_token_provider
+
+    scope = "https://cognitiveservices.azure.com/.default"
+    return {"azure_ad_token_provider": get_bearer_token_provider(DefaultAzureCredential(), scope)}

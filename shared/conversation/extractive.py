@@ -1,0 +1,190 @@
+"""A chat client that needs no language model: it answers with the best sentences of the best passages, cited.
+
+It speaks the same protocol as any other Agent Framework client, calls the same tools in the same loop, and is
+deterministic. It is the default, and what answers when the configured model fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import uuid
+from collections.abc import AsyncIterable, Awaitable, Mapping, Sequence
+from typing import Any
+
+from agent_framework import (
+    BaseChatClient,
+    ChatMiddlewareLayer,
+    ChatResponse,
+    ChatResponseUpdate,
+    Content,
+    FunctionInvocationLayer,
+    Message,
+    ResponseStream,
+    UsageDetails,
+)
+from agent_framework.observability import ChatTelemetryLayer
+
+from shared.conversation.extraction import Candidate, extract
+from shared.conversation.instructions import NO_ANSWER
+from shared.conversation.providers import KNOWLEDGE
+from shared.conversation.query import search_query
+from shared.conversation.tools import ESCALATE, READ_ATTACHMENT, REMEMBER, SEARCH
+from shared.escalation.policy import asks_for_human
+
+ANSWERABLE = 0.5
+"""Least relevance (a probability) of a passage to be answered from."""
+
+_REMEMBER = re.compile(
+    r"\b(?:please |can you |could you )?(?:remember|note|keep in mind|don['’]t forget)(?: that|:)?\s+"
+    r"(?P<fact>\S.{2,280})",
+    re.IGNORECASE | re.DOTALL,
+)
+_HELLO = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?\W*$", re.IGNORECASE)
+_THANKS = re.compile(
+    r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b.{0,30}$",
+    re.IGNORECASE,
+)
+_BYE = re.compile(r"^\W*(?:bye|goodbye|see you|have a nice day)\W*$", re.IGNORECASE)
+_COURTESIES = (
+    (_HELLO, "Hello! How can I help you?"),
+    (_THANKS, "You are welcome! Is there anything else I can help you with?"),
+    (_BYE, "Thank you, have a great day!"),
+)
+
+
+class _Extractive(BaseChatClient[Any]):
+    OTEL_PROVIDER_NAME = "extractive"
+    model = "extractive"
+
+    def _inner_get_response(
+        self,
+        *,
+        messages: Sequence[Message],
+        stream: bool,
+        options: Mapping[str, Any],
+        **kwargs: Any,  # noqa: ARG002
+    ) -> Awaitable[ChatResponse[Any]] | ResponseStream[ChatResponseUpdate, ChatResponse[Any]]:
+        if stream:
+            return self._build_response_stream(self._stream(messages, options))
+        return self._complete(messages, options)
+
+    async def _complete(self, messages: Sequence[Message], options: Mapping[str, Any]) -> ChatResponse[Any]:
+        contents = await asyncio.to_thread(decide, messages, _tool_names(options))
+        return ChatResponse(
+            messages=[Message("assistant", contents)],
+            response_id=uuid.uuid4().hex,
+            model=self.model,
+            finish_reason=_finish_reason(contents),
+            usage_details=_usage(messages, contents),
+        )
+
+    async def _stream(
+        self, messages: Sequence[Message], options: Mapping[str, Any]
+    ) -> AsyncIterable[ChatResponseUpdate]:
+        response_id = uuid.uuid4().hex
+        contents = await asyncio.to_thread(decide, messages, _tool_names(options))
+        for content in contents:
+            yield ChatResponseUpdate(
+                contents=[content], role="assistant", response_id=response_id, message_id=response_id, model=self.model
+            )
+            await asyncio.sleep(0)
+        yield ChatResponseUpdate(
+            contents=[Content.from_usage(_usage(messages, contents))],
+            role="assistant",
+            response_id=response_id,
+            message_id=response_id,
+            model=self.model,
+            finish_reason=_finish_reason(contents),
+        )
+
+
+class ExtractiveChatClient(
+    FunctionInvocationLayer[Any], ChatMiddlewareLayer[Any], ChatTelemetryLayer[Any], _Extractive
+):
+    """The layers of Agent Framework's own clients, in the same order: tool loop, middleware, telemetry, model."""
+
+
+def decide(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
+    """The next step of the turn: a tool call, or the pieces of the answer.
+
+    Hand-over first, then what is to be remembered, then courtesies; otherwise the question is answered from the
+    evidence, after looking into attachments and searching once more where the evidence falls short.
+    """
+    turn = _current_turn(messages)
+    question = next((m.text for m in reversed(turn) if m.role == "user" and m.author_name != KNOWLEDGE), "")
+    called = {c.name for m in turn for c in m.contents if c.type == "function_call"}
+    if asks_for_human(question):
+        return [_call(ESCALATE, summary=question[:300])] if ESCALATE in tools - called else [Content.from_text("")]
+    if wish := _REMEMBER.search(question):
+        if REMEMBER in tools - called:
+            return [_call(REMEMBER, fact=wish["fact"].strip().rstrip(".!")[:300])]
+        return [Content.from_text("")]
+    for pattern, reply in _COURTESIES:
+        if pattern.match(question):
+            return [Content.from_text(reply)]
+
+    rows = _rows(turn)
+    unread = [row["name"] for row in rows if row["kind"] == "attachment"]
+    if unread and READ_ATTACHMENT in tools - called:
+        return [_call(READ_ATTACHMENT, name=name) for name in unread[-2:]]
+    before = [m for m in messages[: len(messages) - len(turn)] if m.author_name != KNOWLEDGE]
+    query = search_query(question, before)
+    candidates = [Candidate(r["n"], r["title"], r["text"], r["relevance"]) for r in rows if r["kind"] == "passage"]
+    pieces = extract(query, [c for c in candidates if c.relevance >= ANSWERABLE])
+    if pieces:
+        return [Content.from_text(piece) for piece in pieces]
+    if SEARCH in tools - called and query != question:
+        return [_call(SEARCH, query=question[:500])]  # the follow-up's own words, without the turn before it
+    return [Content.from_text(NO_ANSWER)]
+
+
+def _current_turn(messages: Sequence[Message]) -> list[Message]:
+    """From the evidence of this turn on (or from the customer's last message, when there is no evidence)."""
+    start = max((i for i, m in enumerate(messages) if m.role == "user" and m.author_name != KNOWLEDGE), default=0)
+    if start and messages[start - 1].author_name == KNOWLEDGE:
+        start -= 1
+    return list(messages[start:])
+
+
+def _rows(turn: Sequence[Message]) -> list[dict[str, Any]]:
+    """The evidence of the turn: what it began with, and what tools found since; each passage once."""
+    lines: list[dict[str, Any]] = []
+    for message in turn:
+        if message.author_name == KNOWLEDGE:
+            lines += [json.loads(line) for line in message.text.splitlines()[1:-1]]
+        for content in message.contents:
+            if content.type == "function_result" and (found := _json_list(content.result)):
+                lines += found
+    unique = {(row["kind"], row.get("n", row.get("name", row.get("text")))): row for row in lines}
+    return list(unique.values())
+
+
+def _json_list(text: Any) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError):
+        return []  # a failed tool's result is prose, and no evidence
+    return value if isinstance(value, list) else []
+
+
+def _tool_names(options: Mapping[str, Any]) -> frozenset[str]:
+    if options.get("tool_choice") == "none":
+        return frozenset()
+    return frozenset(tool.name for tool in options.get("tools") or [])
+
+
+def _call(name: str, **arguments: Any) -> Content:
+    return Content.from_function_call(call_id=f"call_{uuid.uuid4().hex[:12]}", name=name, arguments=arguments)
+
+
+def _finish_reason(contents: Sequence[Content]) -> Any:
+    return "tool_calls" if contents[0].type == "function_call" else "stop"
+
+
+def _usage(messages: Sequence[Message], contents: Sequence[Content]) -> UsageDetails:
+    """Words read and written, so that the keyless client's usage is comparable; it has no tokens of its own."""
+    read = sum(len(m.text.split()) for m in messages)
+    written = sum(len((c.text or "").split()) for c in contents)
+    return UsageDetails(input_token_count=read, output_token_count=written, total_token_count=read + written)

@@ -1,0 +1,394 @@
+"""The story of a turn, and what else a customer can do with a conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shared import telemetry
+from shared.conversation.agent import SupportAgent
+from shared.conversation.attachments import Parser, Upload, read_attachments
+from shared.conversation.events import (
+    AnswerSentence,
+    SourcesCited,
+    TicketCreated,
+    TurnAnswered,
+    TurnEvent,
+    TurnFailed,
+    TurnHandedToHuman,
+)
+from shared.conversation.grounding import AnswerVerifier
+from shared.conversation.knowledge import KnowledgeSearch
+from shared.conversation.query import search_query
+from shared.conversation.running import RunningTurn
+from shared.conversation.turn import Turn
+from shared.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, SupportAgentError, Unavailable
+from shared.escalation.policy import asks_for_human, should_offer_human
+from shared.escalation.service import EscalationService
+from shared.escalation.ticket import Reason, Ticket, ticket_id
+from shared.memory.models import (
+    Attachment,
+    Conversation,
+    CustomerFact,
+    Erasure,
+    Feedback,
+    Message,
+    OpenTurn,
+    Rating,
+)
+from shared.memory.store import ConversationStore
+from shared.security.uploads import check_uploads
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+HISTORY = 20
+"""Messages of the conversation that a turn sees: ten exchanges, about 3,000 tokens."""
+CLIENT_MESSAGE_ID = re.compile(r"[\w.:-]{1,100}")
+MAX_COMMENT = 1000
+MAX_USER_ID = 200
+
+GREETING = "Hello! I am the assistant of {company}. I answer from our documents and show you where they say so."
+NOT_FOUND = "I could not find an answer to this in our documents. Would you like to talk to a person? Just say so."
+HANDED_OVER = "I have asked a colleague to take over. They will answer here; your reference is {ticket}."
+REMEMBERED = "I will remember: {fact}."
+UNREADABLE = "I could not read {name}: {problem}"
+
+
+class ConversationService:
+    def __init__(
+        self,
+        *,
+        store: ConversationStore,
+        agent: SupportAgent,
+        search: KnowledgeSearch,
+        parser: Parser,
+        escalation: EscalationService,
+        settings: Settings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._agent = agent
+        self._search = search
+        self._parser = parser
+        self._escalation = escalation
+        self._settings = settings
+        self._now = now
+        self._running: set[asyncio.Task[None]] = set()
+
+    # ---- a conversation begins
+
+    async def start(self, user_id: str | None) -> tuple[Conversation, Message]:
+        """A new conversation and its greeting. Raises `InvalidInput` for an unusable user_id."""
+        if user_id is not None:
+            user_id = user_id.strip()
+            if not 0 < len(user_id) <= MAX_USER_ID or not user_id.isprintable():
+                raise InvalidInput(f"user_id must be 1 to {MAX_USER_ID} printable characters, or left out.")
+        session_id, now = str(uuid.uuid4()), self._now()
+        # A name that nobody vouched for must not open another customer's facts: see Conversation.customer_id.
+        trusted = user_id is not None and self._settings.auth_mode == "open"
+        conversation = Conversation(
+            session_id=session_id,
+            user_id=user_id,
+            customer_id=f"user:{user_id}" if trusted else f"session:{session_id}",
+            created_at=now,
+            expires_at=now + timedelta(hours=self._settings.session_hours),
+            last_seq=1,
+        )
+        greeting = Message(
+            id="greeting",
+            session_id=session_id,
+            role="assistant",
+            text=GREETING.format(company=self._settings.company_name),
+            created_at=now,
+            seq=1,
+        )
+        await self._store.create(conversation, greeting)
+        return conversation, greeting
+
+    # ---- a turn
+
+    async def begin_turn(
+        self, session_id: str, text: str, *, uploads: Sequence[Upload] = (), client_message_id: str | None = None
+    ) -> RunningTurn:
+        """Store the customer's message and start to answer it. Once this returns, nothing is lost.
+
+        Sending the same client_message_id again returns the first answer, or goes on with an answer that was cut off.
+        Raises `InvalidInput` (and its kinds), `NotFound`, `TurnInProgress`, `Unavailable`; then nothing was stored.
+        """
+        message = self._customer_message(session_id, text, client_message_id)
+        checked = check_uploads(
+            uploads, max_files=self._settings.max_attachments, max_bytes=self._settings.max_attachment_bytes
+        )
+        if checked:
+            await self._store.get(session_id)  # no parsing for a conversation that does not exist
+            message = replace(message, attachments=await read_attachments(checked, self._parser))
+        opened = await self._store.open_turn(
+            message,
+            lease_until=self._now() + timedelta(seconds=self._settings.turn_timeout_seconds + 10),
+            history=HISTORY,
+        )
+        running = RunningTurn(opened.message, answer_id(opened.message))
+        if opened.answer:
+            running.finish(list(_replayed(opened.answer)))
+            return running
+        task = asyncio.create_task(self._run(opened, running), name=f"turn {message.id}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return running
+
+    async def _run(self, opened: OpenTurn, running: RunningTurn) -> None:
+        """One turn, to its end, whether or not anybody reads along. Never raises."""
+        began = time.perf_counter()
+        with telemetry.log_context(session_id=opened.conversation.session_id):
+            try:
+                async with asyncio.timeout(self._settings.turn_timeout_seconds):
+                    outcome = await self._answer(opened, running)
+            except TimeoutError:
+                outcome = await self._fail(opened, running, Unavailable("The answer took too long. Please try again."))
+            except SupportAgentError as error:
+                outcome = await self._fail(opened, running, error)
+            except Exception as error:
+                logger.exception("turn failed")
+                outcome = await self._fail(
+                    opened,
+                    running,
+                    Unavailable(f"The assistant had a problem ({type(error).__name__}). Please try again."),
+                )
+            seconds = time.perf_counter() - began
+            telemetry.turns.add(1, {"outcome": outcome})
+            telemetry.turn_seconds.record(seconds, {"outcome": outcome})
+            logger.info(
+                "turn", extra={"outcome": outcome, "seconds": round(seconds, 3), "message_id": opened.message.id}
+            )
+
+    async def _answer(self, opened: OpenTurn, running: RunningTurn) -> str:
+        conversation, message = opened.conversation, opened.message
+        if conversation.owner == "human":
+            await self._store.close_turn(opened, None)
+            running.finish([TurnHandedToHuman()])
+            return "handed_to_human"
+
+        turn = await self._prepare(opened)
+        verified, verifier = await self._write(turn, running)
+        notices = await self._act(turn)
+        abstained = not verified and not notices
+        ticket = self._ticket(turn, abstained=abstained)
+        if abstained and not ticket:
+            notices.append(NOT_FOUND)
+        if ticket:
+            notices.append(HANDED_OVER.format(ticket=ticket.id))
+        for notice in notices:
+            verified.append(_spaced(notice, after=verified))
+            running.tell(AnswerSentence(verified[-1]))
+        if verifier.sources:
+            running.tell(SourcesCited(verifier.sources))
+        if ticket:
+            running.tell(TicketCreated(ticket))
+
+        answer = Message(
+            id=answer_id(message),
+            session_id=message.session_id,
+            role="assistant",
+            text="".join(verified),
+            created_at=self._now(),
+            reply_to=message.id,
+            sources=verifier.sources,
+            grounded=bool(verifier.sources),
+            degraded=turn.degraded,
+            abstained=abstained,
+            requires_escalation=abstained or ticket is not None,
+            ticket_id=ticket.id if ticket else None,
+            usage=turn.usage,
+        )
+        stored = await self._store.close_turn(opened, answer, ticket)
+        if ticket:
+            telemetry.tickets.add(1, {"reason": ticket.reason})
+            await self._escalation.send(ticket)
+        running.finish([TurnAnswered(stored or answer)])
+        return "handed_over" if ticket else "abstained" if abstained else "answered"
+
+    async def _prepare(self, opened: OpenTurn) -> Turn:
+        """What the agent starts from: facts, files, and the evidence for the question."""
+        conversation, message, history = opened.conversation, opened.message, opened.history
+        turn = Turn(
+            conversation=conversation,
+            message=message,
+            history=history,
+            attachments=_attachments_of([*history, message]),
+            facts=await self._store.facts(conversation.customer_id),
+        )
+        await self._search.find(turn, search_query(message.text, history))
+        return turn
+
+    async def _write(self, turn: Turn, running: RunningTurn) -> tuple[list[str], AnswerVerifier]:
+        """The agent's answer, each sentence told only after it was verified."""
+        verifier, verified = AnswerVerifier(turn.evidence), list[str]()
+
+        def tell(sentences: Sequence[str]) -> None:
+            for sentence in sentences:
+                if verified or sentence.strip():
+                    verified.append(sentence)
+                    running.tell(AnswerSentence(sentence))
+
+        async for text in self._agent.write(turn):
+            tell(verifier.feed(text))
+        tell(verifier.finish())
+        if verifier.dropped:
+            telemetry.dropped_sentences.add(verifier.dropped)
+            logger.info("sentences dropped", extra={"dropped": verifier.dropped, "kept": len(verified)})
+        return verified, verifier
+
+    async def _act(self, turn: Turn) -> list[str]:
+        """Carry out what the agent asked for, and say so; also which files could not be read."""
+        notices = [
+            UNREADABLE.format(name=attachment.name, problem=attachment.problem)
+            for attachment in turn.message.attachments
+            if attachment.problem
+        ]
+        for text in turn.remembered:
+            fact = CustomerFact(
+                id=hashlib.sha256(f"{turn.conversation.customer_id}/{text}".encode()).hexdigest()[:24],
+                customer_id=turn.conversation.customer_id,
+                text=text,
+                message_id=turn.message.id,
+                created_at=self._now(),
+            )
+            await self._store.remember(fact)
+            notices.append(REMEMBERED.format(fact=text))
+        return notices
+
+    def _ticket(self, turn: Turn, *, abstained: bool) -> Ticket | None:
+        """A ticket if the agent, the customer's words, or a second unanswered question in a row ask for a human."""
+        if asks_for_human(turn.message.text):
+            return self._make_ticket(turn.conversation, turn.message.id, "customer_request", turn.message.text)
+        if turn.handover:
+            reason, summary = turn.handover
+            return self._make_ticket(turn.conversation, turn.message.id, reason, summary)
+        if abstained and should_offer_human(turn.history):
+            return self._make_ticket(turn.conversation, turn.message.id, "unanswered", turn.message.text)
+        return None
+
+    def _make_ticket(self, conversation: Conversation, message_id: str, reason: Reason, summary: str) -> Ticket:
+        return Ticket(
+            id=ticket_id(conversation.session_id, message_id),
+            session_id=conversation.session_id,
+            message_id=message_id,
+            user_id=conversation.user_id,
+            reason=reason,
+            summary=" ".join(summary.split())[:300],
+            created_at=self._now(),
+        )
+
+    async def _fail(self, opened: OpenTurn, running: RunningTurn, error: SupportAgentError) -> str:
+        """Give the lease back, so that the customer can try again at once. The message stays, unanswered."""
+        try:
+            await self._store.close_turn(opened, None)
+        except (NotFound, Conflict, Unavailable) as lost:
+            logger.warning("turn could not be closed", extra={"error": type(lost).__name__})
+        running.finish([TurnFailed(error)])
+        return "failed"
+
+    def _customer_message(self, session_id: str, text: str, client_message_id: str | None) -> Message:
+        text = text.strip()
+        if not text:
+            raise InvalidInput("The message is empty. Send some text.")
+        if len(text) > self._settings.max_message_chars:
+            raise PayloadTooLarge(
+                f"The message is longer than {self._settings.max_message_chars} characters. Shorten it."
+            )
+        if "\x00" in text:
+            raise InvalidInput("The message holds a NUL character. Send plain text.")
+        if client_message_id is not None and not CLIENT_MESSAGE_ID.fullmatch(client_message_id):
+            raise InvalidInput("client_message_id must be 1 to 100 letters, digits, or any of . : _ -")
+        return Message(
+            id=f"m-{client_message_id or uuid.uuid4().hex}",
+            session_id=session_id,
+            role="user",
+            text=text,
+            created_at=self._now(),
+        )
+
+    # ---- the rest of a conversation's life
+
+    async def history(self, session_id: str, *, after: int = 0) -> tuple[Conversation, tuple[Message, ...]]:
+        """The conversation and its messages with `seq` > after. Raises `NotFound`."""
+        conversation = await self._store.get(session_id)
+        return conversation, await self._store.messages(session_id, after=after)
+
+    async def escalate(self, session_id: str, *, comment: str = "") -> Message:
+        """The customer asks for a human by button or API. Returns the notice, with its ticket_id; asking again while
+        nothing new was said returns the same one. Raises `NotFound`, `PayloadTooLarge`."""
+        if len(comment) > MAX_COMMENT:
+            raise PayloadTooLarge(f"The comment is longer than {MAX_COMMENT} characters. Shorten it.")
+        conversation, messages = await self.history(session_id)
+        if messages and messages[-1].ticket_id:
+            return messages[-1]
+        cause = f"h-{conversation.last_seq}"
+        last = next((m.text for m in reversed(messages) if m.role == "user"), "")
+        ticket = self._make_ticket(conversation, cause, "customer_request", comment or last or "Asked for a person")
+        notice = Message(
+            id=cause,
+            session_id=session_id,
+            role="assistant",
+            text=HANDED_OVER.format(ticket=ticket.id),
+            created_at=self._now(),
+            requires_escalation=True,
+            ticket_id=ticket.id,
+        )
+        stored = await self._store.append(notice, ticket)
+        telemetry.tickets.add(1, {"reason": ticket.reason})
+        await self._escalation.send(ticket)
+        return stored
+
+    async def give_feedback(self, session_id: str, message_id: str, rating: Rating, comment: str = "") -> Message:
+        """Rate an answer; a later rating replaces an earlier one. Raises `NotFound`, `PayloadTooLarge`."""
+        if len(comment) > MAX_COMMENT:
+            raise PayloadTooLarge(f"The comment is longer than {MAX_COMMENT} characters. Shorten it.")
+        rated = await self._store.set_feedback(session_id, message_id, Feedback(rating, comment.strip(), self._now()))
+        telemetry.feedback.add(1, {"rating": rating})
+        return rated
+
+    async def erase(self, session_id: str) -> Erasure:
+        """Forget a conversation with its messages and tickets."""
+        return await self._store.erase(session_id)
+
+    async def erase_customer(self, user_id: str) -> Erasure:
+        """Forget all conversations, tickets and facts of a customer."""
+        return await self._store.erase_customer(user_id)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for the turns that are being answered, at most so long."""
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=seconds)
+
+
+def answer_id(message: Message) -> str:
+    """An answer's id follows from the message's, so that a retried turn can only ever make one."""
+    return f"a-{message.id.removeprefix('m-')}"
+
+
+def _attachments_of(messages: Sequence[Message]) -> tuple[Attachment, ...]:
+    return tuple(attachment for message in messages for attachment in message.attachments)
+
+
+def _spaced(notice: str, *, after: Sequence[str]) -> str:
+    """A notice is a paragraph of its own."""
+    if not after:
+        return notice
+    return "\n\n"[: max(0, 2 - (len(after[-1]) - len(after[-1].rstrip("\n"))))] + notice
+
+
+def _replayed(answer: Message) -> Iterator[TurnEvent]:
+    """The events of an answer that was made before."""
+    yield AnswerSentence(answer.text)
+    if answer.sources:
+        yield SourcesCited(answer.sources)
+    yield TurnAnswered(answer)

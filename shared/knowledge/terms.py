@@ -1,0 +1,42 @@
+"""The words that carry meaning, in the form in which question and passage are compared."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import snowballstemmer
+
+_WORD = re.compile(r"\w+(?:['’]\w+)?")
+_STOP = frozenset(
+    "a about after all also am an and any are as at be because been before being but by can could did do does doing "
+    "don for from had has have having he her here him his how i if in into is it its just me more most my no nor not "
+    "of off on once only or other our out over own please same she should so some such than that the their them then "
+    "there these they this those through to too under until up us very was we were what when where which while who "
+    "whom why will with would you your i'm i've it's don't can't doesn't isn't won't what's there's".split()
+)
+_CODE = re.compile(
+    r"(?<![\w-])(?:"
+    r"(?=[\w.-]*\d)[A-Za-z]{1,6}[-_]?\d[\w.]*(?:-[\w.]+)*"  # ERR-1042, KX-4410-B, E21, v2
+    r"|(?=[\w-]*\d)[A-Za-z]{2,}(?:-[A-Za-z0-9]+)+"  # ABC-D-9
+    r"|\d+(?:\.\d+){1,3}"  # 2.3.1
+    r"|0x[0-9A-Fa-f]+"
+    r")(?<![.-])"
+)
+_stemmer = snowballstemmer.stemmer("english")
+
+
+@lru_cache(maxsize=50_000)
+def _stem(word: str) -> str:
+    return _stemmer.stemWord(word)
+
+
+def terms(text: str) -> list[str]:
+    """Content words: lower case, stemmed, in order, stop words left out. Numbers and foreign words stay as they are."""
+    words = (word.replace("’", "'") for word in _WORD.findall(text.lower()))
+    return [_stem(word) for word in words if word not in _STOP]
+
+
+def codes(text: str) -> list[str]:
+    """Error codes, part numbers and versions in the text, each once, in order."""
+    return list(dict.fromkeys(match.group() for match in _CODE.finditer(text)))

@@ -1,0 +1,46 @@
+"""How the memory's values look at rest: JSON documents, the same in every store.
+
+A document is the value's fields, times in UTC as ISO 8601, plus `schema`: the version of its shape.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from shared.errors import ConfigurationError
+from shared.sqlite import iso
+
+SCHEMA = 1
+
+
+def encode(value: object, **more: object) -> str:
+    """The document of a dataclass of `memory.models` (or a `Ticket`); `more` are fields for the store's own use."""
+    document = _adapter(type(value)).dump_python(value) | more | {"schema": SCHEMA}
+    return json.dumps(document, default=_json, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode[T](kind: type[T], text: str) -> T:
+    """Raises `ConfigurationError` for a document that a newer version of this app wrote."""
+    document: dict[str, Any] = json.loads(text)
+    if document["schema"] > SCHEMA:
+        raise ConfigurationError(
+            f"A stored {kind.__name__} has shape {document['schema']}, this app reads up to {SCHEMA}:"
+            " a newer version of the app wrote it. Start that version."
+        )
+    return _adapter(kind).validate_python(document)
+
+
+@cache
+def _adapter[T](kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+def _json(value: object) -> str:
+    if isinstance(value, datetime):
+        return iso(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored")

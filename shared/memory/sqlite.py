@@ -1,0 +1,390 @@
+"""`ConversationStore` on one SQLite file: the memory of a laptop, and of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from sqlite3 import Connection
+
+from shared.errors import Conflict, NotFound, TurnInProgress
+from shared.escalation.ticket import Ticket
+from shared.memory.codec import decode, encode
+from shared.memory.models import Conversation, CustomerFact, Erasure, Feedback, Message, OpenTurn, Operator
+from shared.sqlite import Database, iso
+
+PURGED_AT_ONCE = 20
+"""Most expired conversations that a new one clears away. More than one, so that none are left for long."""
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS conversations (
+    session_id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, user_id TEXT, expires_at TEXT NOT NULL,
+    last_lease TEXT, document TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS conversations_of_customer ON conversations (customer_id);
+CREATE INDEX IF NOT EXISTS conversations_of_user ON conversations (user_id);
+CREATE INDEX IF NOT EXISTS conversations_by_expiry ON conversations (expires_at);
+CREATE TABLE IF NOT EXISTS messages (
+    session_id TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, answer_to TEXT, document TEXT NOT NULL,
+    PRIMARY KEY (session_id, seq), UNIQUE (session_id, id));
+CREATE INDEX IF NOT EXISTS answers ON messages (session_id, answer_to);
+CREATE TABLE IF NOT EXISTS tickets (
+    session_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, sent INTEGER NOT NULL, routed INTEGER NOT NULL,
+    document TEXT NOT NULL, PRIMARY KEY (session_id, id));
+CREATE INDEX IF NOT EXISTS outbox ON tickets (created_at) WHERE NOT sent;
+CREATE TABLE IF NOT EXISTS facts (
+    customer_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (customer_id, id));
+CREATE TABLE IF NOT EXISTS operators (username TEXT PRIMARY KEY, document TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS hits (
+    key TEXT NOT NULL, ends INTEGER NOT NULL, seconds INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (key, ends, seconds)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS hits_by_end ON hits (ends)
+"""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqliteConversationStore:
+    """Every method is one transaction.
+
+    The token of a turn is its lease's end: a lease is only taken when the one before has ended, so a later lease ends
+    later. `last_lease` is the newest ever taken, also when its turn is closed; who comes with another has lost it.
+
+    A conversation that has expired is not found, and cleared away when new ones come; but not while one of its tickets
+    waits to be routed, because that ticket is a promise to the customer.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], datetime] = _utc_now) -> None:
+        self._database = Database(path, schema=_SCHEMA, version=_VERSION)
+        self._now = now
+
+    async def create(self, conversation: Conversation, greeting: Message) -> None:
+        def work(db: Connection) -> None:
+            _purge(db, self._now())
+            stored = replace(conversation, last_seq=0, lease_until=None)
+            inserted = db.execute(
+                "INSERT INTO conversations VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING",
+                (
+                    stored.session_id,
+                    stored.customer_id,
+                    stored.user_id,
+                    iso(stored.expires_at),
+                    encode(stored),
+                ),
+            )
+            if not inserted.rowcount:
+                raise Conflict("There is a conversation of this id already.")
+            _save(db, _add(db, stored, greeting, None)[0])
+
+        await self._database.write(work)
+
+    async def get(self, session_id: str) -> Conversation:
+        return await self._database.read(lambda db: self._conversation(db, session_id)[0])
+
+    async def open_turn(self, message: Message, *, lease_until: datetime, history: int) -> OpenTurn:
+        def work(db: Connection) -> OpenTurn:
+            conversation, _ = self._conversation(db, message.session_id)
+            stored = _message(db, message.session_id, message.id)
+            answer = _answer(db, stored) if stored else None
+            if answer is None:
+                if conversation.lease_until and conversation.lease_until > self._now():
+                    raise TurnInProgress("An earlier message of this conversation is still being answered.")
+                if stored is None:
+                    conversation, stored = _add(db, conversation, message, None)
+                conversation = replace(conversation, lease_until=lease_until)
+                _save(db, conversation, last_lease=iso(lease_until))
+            assert stored is not None  # there is no answer to a message that is not stored
+            before = db.execute(
+                "SELECT document FROM messages WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+                (stored.session_id, stored.seq, history),
+            ).fetchall()
+            return OpenTurn(conversation, stored, tuple(decode(Message, row[0]) for row in reversed(before)), answer)
+
+        return await self._database.write(work)
+
+    async def close_turn(self, turn: OpenTurn, answer: Message | None, ticket: Ticket | None = None) -> Message | None:
+        def work(db: Connection) -> Message | None:
+            conversation, last_lease = self._conversation(db, turn.message.session_id)
+            if first := _answer(db, turn.message):
+                return first
+            lease = turn.conversation.lease_until
+            if lease is None or iso(lease) != last_lease:
+                raise Conflict("This turn took too long; another one of the same conversation has begun since.")
+            if conversation.lease_until is None:
+                return None  # closed before, without an answer
+            conversation = replace(conversation, lease_until=None)
+            stored = None
+            if answer is not None:
+                conversation, stored = _add(db, conversation, replace(answer, reply_to=turn.message.id), ticket)
+            elif ticket is not None:
+                _add_ticket(db, ticket)
+            _save(db, conversation)
+            return stored
+
+        return await self._database.write(work)
+
+    async def append(self, message: Message, ticket: Ticket | None = None) -> Message:
+        def work(db: Connection) -> Message:
+            conversation, _ = self._conversation(db, message.session_id)
+            if stored := _message(db, message.session_id, message.id):
+                return stored
+            conversation, stored = _add(db, conversation, message, ticket)
+            _save(db, conversation)
+            return stored
+
+        return await self._database.write(work)
+
+    async def messages(self, session_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Message, ...]:
+        def work(db: Connection) -> tuple[Message, ...]:
+            self._conversation(db, session_id)
+            rows = db.execute(
+                "SELECT document FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+                (session_id, after, limit),
+            )
+            return tuple(decode(Message, row[0]) for row in rows)
+
+        return await self._database.read(work)
+
+    async def set_feedback(self, session_id: str, message_id: str, feedback: Feedback) -> Message:
+        def work(db: Connection) -> Message:
+            self._conversation(db, session_id)
+            message = _message(db, session_id, message_id)
+            if message is None or message.role == "user":
+                raise NotFound("There is no such answer in this conversation.")
+            message = replace(message, feedback=feedback)
+            db.execute(
+                "UPDATE messages SET document = ? WHERE session_id = ? AND id = ?",
+                (encode(message), session_id, message_id),
+            )
+            return message
+
+        return await self._database.write(work)
+
+    async def erase(self, session_id: str) -> Erasure:
+        return await self._erase(lambda db: _remove(db, session_id))
+
+    # ---- tickets
+    async def ticket(self, ticket_id: str, session_id: str) -> Ticket:
+        return await self._database.read(lambda db: _ticket(db, ticket_id, session_id))
+
+    async def unsent_tickets(self, *, created_before: datetime, limit: int = 100) -> Sequence[Ticket]:
+        def work(db: Connection) -> Sequence[Ticket]:
+            rows = db.execute(
+                "SELECT document FROM tickets WHERE NOT sent AND created_at < ? ORDER BY created_at, id LIMIT ?",
+                (iso(created_before), limit),
+            )
+            return [decode(Ticket, row[0]) for row in rows]
+
+        return await self._database.read(work)
+
+    async def mark_sent(self, ticket: Ticket, at: datetime) -> None:
+        def work(db: Connection) -> None:
+            try:
+                stored = _ticket(db, ticket.id, ticket.session_id)
+            except NotFound:
+                return
+            if stored.sent_at is None:
+                _save_ticket(db, replace(stored, sent_at=at))
+
+        await self._database.write(work)
+
+    async def save_ticket(self, ticket: Ticket) -> None:
+        def work(db: Connection) -> None:
+            # Routing may have read the ticket before the sender could mark it: that mark must survive.
+            stored = _ticket(db, ticket.id, ticket.session_id)
+            _save_ticket(db, replace(ticket, sent_at=stored.sent_at or ticket.sent_at))
+
+        await self._database.write(work)
+
+    # ---- customer facts
+    async def remember(self, fact: CustomerFact) -> None:
+        await self._database.write(
+            lambda db: db.execute(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
+                (fact.customer_id, fact.id, iso(fact.created_at), encode(fact)),
+            )
+        )
+
+    async def facts(self, customer_id: str) -> tuple[CustomerFact, ...]:
+        def work(db: Connection) -> tuple[CustomerFact, ...]:
+            rows = db.execute(
+                "SELECT document FROM facts WHERE customer_id = ? ORDER BY created_at, id", (customer_id,)
+            )
+            return tuple(decode(CustomerFact, row[0]) for row in rows)
+
+        return await self._database.read(work)
+
+    async def erase_customer(self, customer_id: str) -> Erasure:
+        def work(db: Connection) -> Erasure:
+            total = Erasure(facts=_remove_facts(db, customer_id))
+            sessions = db.execute(
+                "SELECT session_id FROM conversations WHERE customer_id = ? UNION"
+                " SELECT session_id FROM conversations WHERE user_id = ?",
+                (customer_id, customer_id),
+            ).fetchall()
+            for (session_id,) in sessions:
+                removed = _remove(db, session_id)
+                total = Erasure(
+                    conversations=total.conversations + removed.conversations,
+                    messages=total.messages + removed.messages,
+                    tickets=total.tickets + removed.tickets,
+                    facts=total.facts + removed.facts,
+                )
+            return total
+
+        return await self._erase(work)
+
+    # ---- operators
+    async def operator(self, username: str) -> Operator | None:
+        def work(db: Connection) -> Operator | None:
+            row = db.execute("SELECT document FROM operators WHERE username = ?", (username,)).fetchone()
+            return decode(Operator, row[0]) if row else None
+
+        return await self._database.read(work)
+
+    async def save_operator(self, operator: Operator) -> None:
+        await self._database.write(
+            lambda db: db.execute(
+                "INSERT OR REPLACE INTO operators VALUES (?, ?)", (operator.username, encode(operator))
+            )
+        )
+
+    # ---- rate limits
+    async def count_hit(self, key: str, *, window: int, now: datetime) -> int:
+        seconds = int(now.timestamp())
+        ends = seconds - seconds % window + window
+
+        def work(db: Connection) -> int:
+            db.execute("DELETE FROM hits WHERE ends <= ?", (seconds,))
+            return db.execute(
+                "INSERT INTO hits VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",
+                (key, ends, window),
+            ).fetchone()[0]
+
+        return await self._database.write(work)
+
+    # ---- life cycle
+    async def ping(self) -> None:
+        await self._database.read(lambda db: db.execute("SELECT 1 FROM conversations LIMIT 1").fetchone())
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    def _conversation(self, db: Connection, session_id: str) -> tuple[Conversation, str | None]:
+        """The conversation and its newest lease."""
+        row = db.execute(
+            "SELECT document, last_lease FROM conversations WHERE session_id = ? AND expires_at > ?",
+            (session_id, iso(self._now())),
+        ).fetchone()
+        if row is None:
+            raise NotFound("There is no such conversation, or it has expired.")
+        return decode(Conversation, row[0]), row[1]
+
+    async def _erase(self, work: Callable[[Connection], Erasure]) -> Erasure:
+        erasure = await self._database.write(work)
+        if erasure != Erasure():
+            await self._database.wipe()
+        return erasure
+
+
+def _save(db: Connection, conversation: Conversation, *, last_lease: str | None = None) -> None:
+    db.execute(
+        "UPDATE conversations SET document = ?, last_lease = coalesce(?, last_lease) WHERE session_id = ?",
+        (encode(conversation), last_lease, conversation.session_id),
+    )
+
+
+def _add(
+    db: Connection, conversation: Conversation, message: Message, ticket: Ticket | None
+) -> tuple[Conversation, Message]:
+    """Store a message under the next number, and its ticket. Saving the conversation is left to the caller."""
+    message = replace(message, seq=conversation.last_seq + 1)
+    db.execute(
+        "INSERT INTO messages VALUES (?, ?, ?, ?, ?)",
+        (
+            conversation.session_id,
+            message.seq,
+            message.id,
+            message.reply_to if message.role == "assistant" else None,
+            encode(message),
+        ),
+    )
+    if ticket is not None:
+        _add_ticket(db, ticket)
+    return replace(conversation, last_seq=message.seq), message
+
+
+def _message(db: Connection, session_id: str, message_id: str) -> Message | None:
+    row = db.execute(
+        "SELECT document FROM messages WHERE session_id = ? AND id = ?", (session_id, message_id)
+    ).fetchone()
+    return decode(Message, row[0]) if row else None
+
+
+def _answer(db: Connection, message: Message) -> Message | None:
+    row = db.execute(
+        "SELECT document FROM messages WHERE session_id = ? AND answer_to = ? ORDER BY seq LIMIT 1",
+        (message.session_id, message.id),
+    ).fetchone()
+    return decode(Message, row[0]) if row else None
+
+
+def _ticket(db: Connection, ticket_id: str, session_id: str) -> Ticket:
+    row = db.execute("SELECT document FROM tickets WHERE session_id = ? AND id = ?", (session_id, ticket_id)).fetchone()
+    if row is None:
+        raise NotFound("There is no such ticket.")
+    return decode(Ticket, row[0])
+
+
+def _add_ticket(db: Connection, ticket: Ticket) -> None:
+    """The same message makes the same ticket: the first one stays."""
+    db.execute(
+        "INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            ticket.session_id,
+            ticket.id,
+            iso(ticket.created_at),
+            ticket.sent_at is not None,
+            ticket.status == "routed",
+            encode(ticket),
+        ),
+    )
+
+
+def _save_ticket(db: Connection, ticket: Ticket) -> None:
+    db.execute(
+        "UPDATE tickets SET sent = ?, routed = ?, document = ? WHERE session_id = ? AND id = ?",
+        (ticket.sent_at is not None, ticket.status == "routed", encode(ticket), ticket.session_id, ticket.id),
+    )
+
+
+def _remove(db: Connection, session_id: str) -> Erasure:
+    """A conversation with all it holds; the facts of a customer without a name are kept under the session's id."""
+
+    def delete(table: str) -> int:
+        return db.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,)).rowcount  # noqa: S608
+
+    return Erasure(
+        conversations=delete("conversations"),
+        messages=delete("messages"),
+        tickets=delete("tickets"),
+        facts=_remove_facts(db, session_id),
+    )
+
+
+def _remove_facts(db: Connection, customer_id: str) -> int:
+    return db.execute("DELETE FROM facts WHERE customer_id = ?", (customer_id,)).rowcount
+
+
+def _purge(db: Connection, now: datetime) -> None:
+    expired = db.execute(
+        "SELECT session_id FROM conversations c WHERE expires_at <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM tickets t WHERE t.session_id = c.session_id AND NOT t.routed) LIMIT ?",
+        (iso(now), PURGED_AT_ONCE),
+    ).fetchall()
+    for (session_id,) in expired:
+        _remove(db, session_id)

@@ -1,0 +1,188 @@
+"""The composition root: the one place that chooses adapters. Each part is built once, when it is first used.
+
+Building a part may take a moment (a model, an index), but none connects to anything or reads a file before it is
+needed, so that a process that only answers a health check stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from shared import telemetry
+from shared.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from shared.conversation.knowledge import KnowledgeSearch
+    from shared.conversation.service import ConversationService
+    from shared.escalation.queue import TicketQueue
+    from shared.escalation.service import EscalationService
+    from shared.knowledge.chunking import Chunker
+    from shared.knowledge.documents import DocumentStore
+    from shared.knowledge.embedding import Embedder
+    from shared.knowledge.index import VectorIndex
+    from shared.knowledge.ingestion import IngestionService
+    from shared.knowledge.parsing import DocumentParser
+    from shared.knowledge.retrieval import Retriever
+    from shared.memory.store import ConversationStore
+    from shared.security.ratelimits import RateLimiter
+    from shared.security.tokens import Tokens
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Services:
+    """Everything a trigger calls. `settings` is the only thing that must be right at once."""
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self._now = now
+
+    # ---- adapters
+
+    @cached_property
+    def store(self) -> ConversationStore:
+        from shared.memory.sqlite import SqliteConversationStore
+
+        return SqliteConversationStore(self.settings.data_dir / "conversations.db", now=self._now)
+
+    @cached_property
+    def queue(self) -> TicketQueue:
+        from shared.escalation.sqlite import SqliteTicketQueue
+
+        return SqliteTicketQueue(self.settings.data_dir / "queues.db", now=self._now)
+
+    @cached_property
+    def documents(self) -> DocumentStore:
+        from shared.knowledge.folder import FolderDocumentStore
+
+        return FolderDocumentStore(self.settings.documents)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        model, dimensions = self.settings.embedding_model_path, self.settings.embedding_dimensions
+        if self.settings.embedding_backend == "onnx":
+            from shared.knowledge.onnx import OnnxEmbedder
+
+            return OnnxEmbedder(model, dimensions=dimensions)
+        from shared.knowledge.sentence_transformers import SentenceTransformersEmbedder
+
+        return SentenceTransformersEmbedder(model, dimensions=dimensions)
+
+    @cached_property
+    def index(self) -> VectorIndex:
+        from shared.knowledge.chroma import ChromaIndex
+
+        return ChromaIndex(self.settings.data_dir / "index", self.embedder.fingerprint)
+
+    # ---- services
+
+    @cached_property
+    def parser(self) -> DocumentParser:
+        from shared.knowledge.parsing import DocumentParser
+
+        return DocumentParser(
+            timeout=self.settings.parse_timeout_seconds,
+            memory_mb=self.settings.parse_memory_mb,
+            max_bytes=self.settings.max_document_bytes,
+        )
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        from shared.knowledge.chunking import Chunker
+
+        return Chunker(self.embedder)
+
+    @cached_property
+    def ingestion(self) -> IngestionService:
+        from shared.knowledge.ingestion import IngestionService
+
+        return IngestionService(
+            documents=self.documents,
+            parser=self.parser,
+            chunker=self.chunker,
+            embedder=self.embedder,
+            index=self.index,
+            max_bytes=self.settings.max_document_bytes,
+            now=self._now,
+        )
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        from shared.knowledge.retrieval import Retriever
+
+        return Retriever(self.embedder, self.index)
+
+    @cached_property
+    def _search(self) -> KnowledgeSearch:
+        from shared.conversation.knowledge import KnowledgeSearch
+
+        return KnowledgeSearch(self.retriever, self.embedder, self.chunker)
+
+    @cached_property
+    def conversations(self) -> ConversationService:
+        from shared.conversation.agent import SupportAgent
+        from shared.conversation.chat_clients import build_chat_client, extractive_client
+        from shared.conversation.service import ConversationService
+
+        keyless = self.settings.chat_provider == "extractive"
+        agent = SupportAgent(
+            build_chat_client(self.settings),
+            None if keyless else extractive_client(),
+            self._search,
+            company=self.settings.company_name,
+        )
+        return ConversationService(
+            store=self.store,
+            agent=agent,
+            search=self._search,
+            parser=self.parser,
+            escalation=self.escalation,
+            settings=self.settings,
+            now=self._now,
+        )
+
+    @cached_property
+    def escalation(self) -> EscalationService:
+        from shared.escalation.routing import load_routing
+        from shared.escalation.service import EscalationService
+
+        return EscalationService(self.store, self.queue, routing=load_routing(), now=self._now)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        from shared.security.tokens import Tokens
+
+        return Tokens(
+            self.settings.token_secret.get_secret_value(),
+            operator_minutes=self.settings.operator_token_minutes,
+            now=self._now,
+        )
+
+    @cached_property
+    def rate_limiter(self) -> RateLimiter:
+        from shared.security.ratelimits import RateLimiter
+
+        return RateLimiter(self.store, self._now)
+
+    async def close(self) -> None:
+        """Let running turns finish, then release files, threads and child processes. Only what was built is closed."""
+        built: dict[str, Any] = vars(self)
+        if conversations := built.get("conversations"):
+            await conversations.drain(seconds=10)
+        for name in ("parser", "index", "documents", "queue", "store"):
+            if part := built.get(name):
+                await part.close()
+
+
+@cache
+def get_services() -> Services:
+    """This process's services. Raises `ConfigurationError` for wrong settings, naming the variable."""
+    settings = load_settings()
+    telemetry.set_up_logging(settings.log_level)
+    telemetry.set_up_metrics()
+    return Services(settings)
