@@ -11,7 +11,7 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterable, Awaitable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from agent_framework import (
     BaseChatClient,
@@ -20,6 +20,7 @@ from agent_framework import (
     ChatResponseUpdate,
     Content,
     FunctionInvocationLayer,
+    FunctionTool,
     Message,
     ResponseStream,
     UsageDetails,
@@ -116,19 +117,19 @@ def decide(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
     question = next((m.text for m in reversed(turn) if m.role == "user" and m.author_name != KNOWLEDGE), "")
     called = {c.name for m in turn for c in m.contents if c.type == "function_call"}
     if asks_for_human(question):
-        return [_call(ESCALATE, summary=question[:300])] if ESCALATE in tools - called else [Content.from_text("")]
+        return [_call(ESCALATE, "summary", question[:300])] if ESCALATE in tools - called else [Content.from_text("")]
     if wish := _REMEMBER.search(question):
         if REMEMBER in tools - called:
-            return [_call(REMEMBER, fact=wish["fact"].strip().rstrip(".!")[:300])]
+            return [_call(REMEMBER, "fact", wish["fact"].strip().rstrip(".!"))]
         return [Content.from_text("")]
     for pattern, reply in _COURTESIES:
         if pattern.match(question):
             return [Content.from_text(reply)]
 
     rows = _rows(turn)
-    unread = [row["name"] for row in rows if row["kind"] == "attachment"]
+    unread: list[str] = [row["name"] for row in rows if row["kind"] == "attachment"]
     if unread and READ_ATTACHMENT in tools - called:
-        return [_call(READ_ATTACHMENT, name=name) for name in unread[-2:]]
+        return [_call(READ_ATTACHMENT, "name", name) for name in unread[-2:]]
     before = [m for m in messages[: len(messages) - len(turn)] if m.author_name != KNOWLEDGE]
     query = search_query(question, before)
     candidates = [Candidate(r["n"], r["title"], r["text"], r["relevance"]) for r in rows if r["kind"] == "passage"]
@@ -136,7 +137,7 @@ def decide(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
     if pieces:
         return [Content.from_text(piece) for piece in pieces]
     if SEARCH in tools - called and query != question:
-        return [_call(SEARCH, query=question[:500])]  # the follow-up's own words, without the turn before it
+        return [_call(SEARCH, "query", question[:500])]  # the follow-up's own words, without the turn before it
     return [Content.from_text(NO_ANSWER)]
 
 
@@ -166,17 +167,18 @@ def _json_list(text: Any) -> list[dict[str, Any]]:
         value = json.loads(text)
     except (TypeError, ValueError):
         return []  # a failed tool's result is prose, and no evidence
-    return value if isinstance(value, list) else []
+    return cast("list[dict[str, Any]]", value) if isinstance(value, list) else []
 
 
 def _tool_names(options: Mapping[str, Any]) -> frozenset[str]:
     if options.get("tool_choice") == "none":
         return frozenset()
-    return frozenset(tool.name for tool in options.get("tools") or [])
+    offered: Sequence[FunctionTool] = options.get("tools") or []
+    return frozenset(tool.name for tool in offered)
 
 
-def _call(name: str, **arguments: Any) -> Content:
-    return Content.from_function_call(call_id=f"call_{uuid.uuid4().hex[:12]}", name=name, arguments=arguments)
+def _call(tool: str, argument: str, value: str) -> Content:
+    return Content.from_function_call(call_id=f"call_{uuid.uuid4().hex[:12]}", name=tool, arguments={argument: value})
 
 
 def _finish_reason(contents: Sequence[Content]) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
-import snowballstemmer
+import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _STOP = frozenset(
@@ -23,7 +24,7 @@ _CODE = re.compile(
     r"|0x[0-9A-Fa-f]+"
     r")(?<![.-])"
 )
-_stemmer = snowballstemmer.stemmer("english")
+_stemmer: Any = snowballstemmer.stemmer("english")  # pyright: ignore[reportUnknownMemberType]
 
 
 @lru_cache(maxsize=50_000)

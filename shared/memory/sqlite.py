@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS messages (
     PRIMARY KEY (session_id, seq), UNIQUE (session_id, id));
 CREATE INDEX IF NOT EXISTS answers ON messages (session_id, answer_to);
 CREATE TABLE IF NOT EXISTS tickets (
-    session_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, sent INTEGER NOT NULL, routed INTEGER NOT NULL,
-    document TEXT NOT NULL, PRIMARY KEY (session_id, id));
+    session_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, sent INTEGER NOT NULL,
+    routed INTEGER NOT NULL, document TEXT NOT NULL, PRIMARY KEY (session_id, id));
 CREATE INDEX IF NOT EXISTS outbox ON tickets (created_at) WHERE NOT sent;
 CREATE TABLE IF NOT EXISTS facts (
     customer_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, document TEXT NOT NULL,
@@ -68,13 +68,7 @@ class SqliteConversationStore:
             stored = replace(conversation, last_seq=0, lease_until=None)
             inserted = db.execute(
                 "INSERT INTO conversations VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING",
-                (
-                    stored.session_id,
-                    stored.customer_id,
-                    stored.user_id,
-                    iso(stored.expires_at),
-                    encode(stored),
-                ),
+                (stored.session_id, stored.customer_id, stored.user_id, iso(stored.expires_at), encode(stored)),
             )
             if not inserted.rowcount:
                 raise Conflict("There is a conversation of this id already.")
@@ -88,21 +82,16 @@ class SqliteConversationStore:
     async def open_turn(self, message: Message, *, lease_until: datetime, history: int) -> OpenTurn:
         def work(db: Connection) -> OpenTurn:
             conversation, _ = self._conversation(db, message.session_id)
-            stored = _message(db, message.session_id, message.id)
-            answer = _answer(db, stored) if stored else None
-            if answer is None:
-                if conversation.lease_until and conversation.lease_until > self._now():
-                    raise TurnInProgress("An earlier message of this conversation is still being answered.")
-                if stored is None:
-                    conversation, stored = _add(db, conversation, message, None)
-                conversation = replace(conversation, lease_until=lease_until)
-                _save(db, conversation, last_lease=iso(lease_until))
-            assert stored is not None  # there is no answer to a message that is not stored
-            before = db.execute(
-                "SELECT document FROM messages WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-                (stored.session_id, stored.seq, history),
-            ).fetchall()
-            return OpenTurn(conversation, stored, tuple(decode(Message, row[0]) for row in reversed(before)), answer)
+            stored, answer = _message(db, message.session_id, message.id), _answer(db, message)
+            if stored and answer:
+                return OpenTurn(conversation, stored, _before(db, stored, history), answer)
+            if conversation.lease_until and conversation.lease_until > self._now():
+                raise TurnInProgress("An earlier message of this conversation is still being answered.")
+            if stored is None:
+                conversation, stored = _add(db, conversation, message, None)
+            conversation = replace(conversation, lease_until=lease_until)
+            _save(db, conversation, last_lease=iso(lease_until))
+            return OpenTurn(conversation, stored, _before(db, stored, history))
 
         return await self._database.write(work)
 
@@ -202,12 +191,13 @@ class SqliteConversationStore:
 
     # ---- customer facts
     async def remember(self, fact: CustomerFact) -> None:
-        await self._database.write(
-            lambda db: db.execute(
+        def work(db: Connection) -> None:
+            db.execute(
                 "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
                 (fact.customer_id, fact.id, iso(fact.created_at), encode(fact)),
             )
-        )
+
+        await self._database.write(work)
 
     async def facts(self, customer_id: str) -> tuple[CustomerFact, ...]:
         def work(db: Connection) -> tuple[CustomerFact, ...]:
@@ -247,11 +237,10 @@ class SqliteConversationStore:
         return await self._database.read(work)
 
     async def save_operator(self, operator: Operator) -> None:
-        await self._database.write(
-            lambda db: db.execute(
-                "INSERT OR REPLACE INTO operators VALUES (?, ?)", (operator.username, encode(operator))
-            )
-        )
+        def work(db: Connection) -> None:
+            db.execute("INSERT OR REPLACE INTO operators VALUES (?, ?)", (operator.username, encode(operator)))
+
+        await self._database.write(work)
 
     # ---- rate limits
     async def count_hit(self, key: str, *, window: int, now: datetime) -> int:
@@ -331,6 +320,14 @@ def _answer(db: Connection, message: Message) -> Message | None:
         (message.session_id, message.id),
     ).fetchone()
     return decode(Message, row[0]) if row else None
+
+
+def _before(db: Connection, message: Message, limit: int) -> tuple[Message, ...]:
+    rows = db.execute(
+        "SELECT document FROM messages WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+        (message.session_id, message.seq, limit),
+    ).fetchall()
+    return tuple(decode(Message, row[0]) for row in reversed(rows))
 
 
 def _ticket(db: Connection, ticket_id: str, session_id: str) -> Ticket:

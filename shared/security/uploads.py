@@ -107,7 +107,7 @@ def _text_kind(upload: Upload) -> _Kind:
 
 
 def _safe_name(name: str, kind: _Kind) -> str:
-    """The last part of a path, in NFC, without invisible characters, at most `MAX_NAME` long, ending as its kind does."""
+    """The last part of a path, in NFC, without invisible characters, at most `MAX_NAME` long, with its kind's suffix."""
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
     visible = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip(" .")
     stem, suffix = visible, kind.suffixes[0]

@@ -1,0 +1,44 @@
+# Every command of the project; `make help` lists them.
+PY := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint format types lock setup setup-dev clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: setup ## Start the agent with the sample company's documents on http://localhost:7071/ (PORT overrides)
+	@exec $(PY) -m local
+
+demo: setup ## Play the whole story without a person, on a free port and a fresh data folder
+	@exec $(PY) -m local.demo
+
+test: setup-dev ## Run all tests, with coverage
+	@rm -f .coverage .coverage.*
+	@$(PY) -m coverage run -m pytest
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
+
+lint: setup-dev ## Check style
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: setup-dev ## Format the code
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+types: setup-dev ## Check types
+	@$(PY) -m pyright
+
+lock: setup-dev ## Pin every version anew from pyproject.toml
+	@.venv/bin/uv pip compile --quiet --universal --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.txt
+	@.venv/bin/uv pip compile --quiet --universal --no-emit-index-url --custom-compile-command "make lock" --group dev -c requirements.txt -o requirements-dev.txt
+
+setup:
+	@tools/setup.sh
+
+setup-dev:
+	@tools/setup.sh dev
+
+clean: ## Remove what was made here: environment, data, caches
+	rm -rf .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
