@@ -1,8 +1,9 @@
-"""The sentences of given passages that answer a question, found without a language model.
+"""The part of the given passages that answers a question, found without a language model.
 
-A passage is read as blocks: a paragraph, a list with the line that leads into it, a table row. The block that holds
-most of the question's rare words wins, its passage's relevance counting too; long paragraphs are cut to the sentences
-that matter, and a second block is added only if it says something about the question that the first does not.
+The best passage answers. It is read as blocks: a paragraph, a list with the line that leads into it, a table row, a
+line of a table whose cells were lost. A short passage is given whole; of a long one, the block that says most about the
+question and its neighbours, as far as they fit. A code in the question is different: only what holds that very code
+answers, whichever passage it is in.
 """
 
 from __future__ import annotations
@@ -11,27 +12,26 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from shared.conversation.sentences import spans
 from shared.knowledge.terms import codes, terms
 
-MAX_SENTENCES = 3
-"""Longest piece cut out of a paragraph."""
+ANSWER_CHARS = 600
+"""Longest answer, about 100 words. Whole blocks are given, so the last one may run over it."""
 MAX_ITEMS = 12
-"""Longest list shown whole: instructions rarely have more steps."""
-HEADING_WEIGHT = 0.6
-"""A question's word in a block's heading says what the block is about, but not that the block says it."""
-RELEVANCE_WEIGHT = 1.0
-"""Weight of the passage's relevance (0 … 1) beside the share of the question that a block covers (0 … 1)."""
-SECOND_BLOCK = 0.8
-"""A second block must score at least this share of the first."""
-CODE_HIT = 2.0
-"""A block that holds the very code asked about beats every block that does not."""
+"""Longest list given whole: instructions seldom have more steps."""
+FEW = 3
+"""Items of a longer list, or sentences of a long paragraph, that are chosen instead."""
+HEADING_WEIGHT = 0.5
+"""A heading that says what was asked ("How do I reset my password?") marks the passage written to answer it."""
+LEAST_SHARE = 0.25
+"""A passage further down the ranking is preferred only if it covers this much more of the question."""
 
-_HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$")
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
+_HEADING = re.compile(r"^#{1,6}\s")
 _RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$")
-_TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
+_TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|?)+\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,91 +46,133 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
+    """Lines that belong together; each is a sentence, a list item, or the cells of a row."""
+
     kind: str
     lines: tuple[str, ...]
-    heading: str
 
     @property
     def text(self) -> str:
-        return "\n".join(self.lines)
+        return " ".join(self.lines)
 
 
 def extract(question: str, candidates: Sequence[Candidate]) -> list[str]:
-    """The answer in pieces that, joined, are its Markdown; each sentence ends with its citation. Empty: no answer."""
-    wanted = set(terms(question))
-    blocks = [(candidate, block) for candidate in candidates for block in _blocks(candidate.text)]
-    if not blocks:
+    """The answer in pieces that, joined, are its Markdown; each sentence ends with its citation. Empty: no answer.
+
+    `candidates` are in order of rank.
+    """
+    asked = codes(question)
+    if asked and (found := _with_code(question, asked, candidates)):
+        return found
+    if not candidates:
         return []
-    weights = _weights(wanted, [block for _, block in blocks])
-    scored = sorted(
-        ((_score(block, candidate, weights, codes(question)), -i) for i, (candidate, block) in enumerate(blocks)),
-        reverse=True,
-    )
-    score, index = scored[0]
-    candidate, best = blocks[-index]
-    pieces = _cited(best, candidate.number, weights)
-    covered = _terms_of(best) & wanted
-    for next_score, next_index in scored[1:3]:
-        other, block = blocks[-next_index]
-        if next_score >= SECOND_BLOCK * score and (_terms_of(block) & wanted) - covered:
-            pieces[-1] += "\n\n"
-            pieces += _cited(block, other.number, weights)
-            break
-    return pieces
+    weights = _weights(question, candidates)
+    passage = max(candidates, key=lambda c: _passage_score(c, candidates[0], weights))
+    blocks = list(_blocks(passage.text))
+    return _render(_chosen(blocks, weights), passage.number)
 
 
-def _weights(wanted: set[str], blocks: Sequence[_Block]) -> dict[str, float]:
-    """Rarity of each of the question's words among the blocks, adding up to 1."""
-    held = [_terms_of(block) for block in blocks]
-    idf = {term: math.log(1 + len(held) / (1 + sum(term in block for block in held))) for term in wanted}
+def _with_code(question: str, asked: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
+    """The row or sentence that holds the code and most of the question; a sentence with the one after it."""
+    patterns = [re.compile(rf"(?<![\w-]){re.escape(code)}(?![\w-])", re.IGNORECASE) for code in asked]
+    weights = _weights(question, candidates)
+    best: tuple[float, list[str]] | None = None
+    for candidate in candidates:
+        for block in _blocks(candidate.text):
+            for i, line in enumerate(block.lines):
+                hits = sum(bool(pattern.search(line)) for pattern in patterns)
+                if not hits:
+                    continue
+                # The row's own code stands at its beginning; elsewhere a code is only mentioned.
+                leads = any(pattern.match(line.lstrip("|*_` -")) for pattern in patterns)
+                said = f"{candidate.heading} {line}"
+                score = hits + 0.5 * leads + _share(said, weights)
+                more = block.lines[i + 1 : i + 2] if block.kind == "paragraph" else ()
+                if best is None or score > best[0]:
+                    best = score, _render([_Block(block.kind, (line, *more))], candidate.number)
+    return best[1] if best else []
+
+
+def _weights(question: str, candidates: Sequence[Candidate]) -> dict[str, float]:
+    """Rarity of each of the question's words among the candidates' blocks, adding up to 1."""
+    held = [set(terms(f"{c.heading} {block.text}")) for c in candidates for block in _blocks(c.text)]
+    idf = {term: math.log(1 + len(held) / (1 + sum(term in block for block in held))) for term in set(terms(question))}
     total = sum(idf.values()) or 1.0
     return {term: value / total for term, value in idf.items()}
 
 
-def _score(block: _Block, candidate: Candidate, weights: dict[str, float], asked_codes: Sequence[str]) -> float:
-    said = set(terms(block.text))
-    context = set(terms(f"{candidate.heading} {block.heading}"))
-    coverage = sum(w if term in said else HEADING_WEIGHT * w if term in context else 0 for term, w in weights.items())
-    hit = any(code.lower() in block.text.lower() for code in asked_codes)
-    return coverage + RELEVANCE_WEIGHT * candidate.relevance + (CODE_HIT if hit else 0)
+def _share(text: str, weights: dict[str, float]) -> float:
+    """How much of the question (0 … 1) the text holds."""
+    said = set(terms(text))
+    return sum(weight for term, weight in weights.items() if term in said)
 
 
-def _terms_of(block: _Block) -> set[str]:
-    return set(terms(f"{block.heading} {block.text}"))
+def _passage_score(candidate: Candidate, first: Candidate, weights: dict[str, float]) -> float:
+    share = _share(f"{candidate.heading} {candidate.text}", weights)
+    about = HEADING_WEIGHT * _share(candidate.heading, weights)
+    return share + about + candidate.relevance + (LEAST_SHARE if candidate is first else 0)
+
+
+def _chosen(blocks: Sequence[_Block], weights: dict[str, float]) -> list[_Block]:
+    """The best block and its neighbours, as many as fit, in their own order."""
+    if not blocks:
+        return []
+    best = max(range(len(blocks)), key=lambda i: (_share(blocks[i].text, weights), -i))
+    first = last = best
+    length = len(blocks[best].text)
+    while first > 0 or last < len(blocks) - 1:
+        # What follows usually goes on from what was said; what comes before leads up to it.
+        step = last + 1 if last < len(blocks) - 1 else first - 1
+        if first > 0 and blocks[first].kind != "paragraph" and blocks[first - 1].text.endswith(":"):
+            step = first - 1
+        if length + len(blocks[step].text) > ANSWER_CHARS:
+            if step > last and first > 0 and length + len(blocks[first - 1].text) <= ANSWER_CHARS:
+                step = first - 1
+            else:
+                break
+        length += len(blocks[step].text)
+        first, last = min(first, step), max(last, step)
+    if first == last:
+        return [_shortened(blocks[best], weights)]
+    return list(blocks[first : last + 1])
+
+
+def _shortened(block: _Block, weights: dict[str, float]) -> _Block:
+    """Of a block that is too long by itself, the lines that say most about the question."""
+    if len(block.text) <= ANSWER_CHARS or (block.kind == "list" and len(block.lines) <= MAX_ITEMS):
+        return block
+    ranked = sorted(range(len(block.lines)), key=lambda i: (-_share(block.lines[i], weights), i))
+    if block.kind == "paragraph":
+        start = min(ranked[0], len(block.lines) - FEW)
+        return _Block(block.kind, block.lines[start : start + FEW])
+    return _Block(block.kind, tuple(block.lines[i] for i in sorted(ranked[:FEW])))
 
 
 def _blocks(markdown: str) -> Iterator[_Block]:
-    heading, header = "", ""
     paragraph: list[str] = []
     items: list[str] = []
 
     def flush() -> Iterator[_Block]:
-        if items:
-            lead = (paragraph[-1],) if paragraph and paragraph[-1].rstrip().endswith(":") else ()
-            if before := paragraph[: len(paragraph) - len(lead)]:
-                yield _Block("paragraph", (" ".join(before),), heading)
-            yield _Block("list", (*lead, *items), heading)
+        if entries := _coded_entries(paragraph):
+            yield from (_Block("row", (entry,)) for entry in entries)
         elif paragraph:
-            yield _Block("paragraph", (" ".join(paragraph),), heading)
+            yield _Block("paragraph", tuple(_sentences(paragraph)))
+        if items:
+            yield _Block("list", tuple(items))
         paragraph.clear()
         items.clear()
 
-    for line in markdown.splitlines():
-        if found := _HEADING.match(line):
+    lines = markdown.splitlines()
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        row = line.lstrip().startswith("|")
+        if row or _HEADING.match(line) or _RULE.match(line):
             yield from flush()
-            heading, header = found[1], ""
-        elif line.lstrip().startswith("|"):
-            yield from flush()
-            if _TABLE_RULE.match(line):
-                continue
-            if header:
-                yield _Block("row", (line.strip(),), f"{heading} {header}")
-            else:
-                header = line
-        elif not line.strip() or _RULE.match(line):
-            header = ""
-            # A lead-in ("Do this:") stays with the list after the blank line, and a list goes on after one.
-            if not items and not (paragraph and paragraph[-1].rstrip().endswith(":")):
+            if row and not _TABLE_RULE.match(line) and not (following.strip() and _TABLE_RULE.match(following)):
+                yield _Block(
+                    "row", (" — ".join(cell for c in line.strip().strip("|").split("|") if (cell := c.strip())),)
+                )
+        elif not line.strip():
+            if not items:
                 yield from flush()
         elif _ITEM.match(line):
             items.append(line.rstrip())
@@ -143,32 +185,30 @@ def _blocks(markdown: str) -> Iterator[_Block]:
     yield from flush()
 
 
-def _cited(block: _Block, number: int, weights: dict[str, float]) -> list[str]:
-    if block.kind == "row":
-        cells = [cell.strip() for cell in block.lines[0].strip("|").split("|")]
-        return [f"{' — '.join(cell for cell in cells if cell)} [{number}]"]
-    if block.kind == "list":
-        lead = [line for line in block.lines if not _ITEM.match(line)]
-        items = [line for line in block.lines if _ITEM.match(line)]
-        if len(items) > MAX_ITEMS:
-            items = _matching(items, weights)
-        lines = [f"{line} [{number}]\n" for line in [*lead, *items]]
-        return [*lines[:-1], lines[-1].rstrip("\n")]
-    sentences = [block.text[start:end] for start, end in spans(block.text)]
-    chosen = _window(sentences, weights)
-    return [f"{sentence} [{number}]{' ' if i < len(chosen) - 1 else ''}" for i, sentence in enumerate(chosen)]
+def _coded_entries(lines: Sequence[str]) -> list[str]:
+    """The rows of a table that lost its cells, as they come out of a PDF: each begins with its code."""
+    starts = [i for i, line in enumerate(lines) if (first := line.split(" ", 1)[0]) and codes(first) == [first]]
+    if len(starts) < 2:
+        return []
+    bounds = [0, *starts, len(lines)] if starts[0] else [*starts, len(lines)]
+    return [" ".join(lines[a:b]) for a, b in pairwise(bounds)]
 
 
-def _matching(items: Sequence[str], weights: dict[str, float]) -> list[str]:
-    """The items of a long list that say most about the question, in their own order."""
-    ranked = sorted(range(len(items)), key=lambda i: -sum(weights.get(term, 0) for term in set(terms(items[i]))))
-    return [items[i] for i in sorted(ranked[:MAX_SENTENCES])]
+def _sentences(lines: Sequence[str]) -> Iterator[str]:
+    """Sentences of lines that are running text; lines that are not (each begins anew) are left as they are."""
+    starts = sum(line[:1].isupper() or not line[:1].isalpha() for line in lines)
+    wrapped = len(lines) == 1 or starts < len(lines)
+    for text in [" ".join(lines)] if wrapped else lines:
+        yield from (text[start:end] for start, end in spans(text))
 
 
-def _window(sentences: Sequence[str], weights: dict[str, float]) -> Sequence[str]:
-    """The consecutive sentences that cover the question best; the shortest such, but with the one that follows."""
-    if len(sentences) <= MAX_SENTENCES:
-        return sentences
-    gains = [sum(weights.get(term, 0) for term in set(terms(sentence))) for sentence in sentences]
-    best = max(range(len(sentences) - 1), key=lambda i: (gains[i] + 0.5 * gains[i + 1], -i))
-    return sentences[best : best + 2]
+def _render(blocks: Sequence[_Block], number: int) -> list[str]:
+    pieces: list[str] = []
+    for i, block in enumerate(blocks):
+        if i:
+            same_table = block.kind == "row" and blocks[i - 1].kind == "row"
+            pieces[-1] += "  \n" if same_table else "\n" if pieces[-1].endswith(f": [{number}]") else "\n\n"
+        joint = "\n" if block.kind == "list" else " "
+        lines = [f"{line} [{number}]" for line in block.lines]
+        pieces += [f"{line}{joint}" for line in lines[:-1]] + lines[-1:]
+    return pieces

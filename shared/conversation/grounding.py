@@ -85,10 +85,10 @@ class AnswerVerifier:
             if claim.strip(" .*") == NO_ANSWER:
                 continue
             cited = [int(number) for number in _MARKER.findall(body)]
-            if support := self._support(claim, cited):
-                verified.append(f"{claim} [{self._cite(support)}]{piece[len(body) :]}")
-            elif not cited and is_courtesy(claim):
+            if not cited and is_courtesy(claim):
                 verified.append(claim + piece[len(body) :])
+            elif support := self._support(claim, cited):
+                verified.append(f"{claim} [{self._cite(support)}]{piece[len(body) :]}")
             else:
                 self.dropped += 1
         return verified
@@ -159,4 +159,5 @@ def _sentence_spans(content: str) -> tuple[tuple[int, int], ...]:
 
 def is_courtesy(sentence: str) -> bool:
     """Whether it only greets, thanks or offers help: no number, no link, no word beyond those of courtesy."""
-    return not _NUMBER.search(sentence) and not _LINK.search(sentence) and set(terms(sentence)) <= _COURTESY
+    words = set(terms(sentence))
+    return bool(words) and words <= _COURTESY and not _NUMBER.search(sentence) and not _LINK.search(sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
@@ -24,7 +24,7 @@ _CODE = re.compile(
     r"|0x[0-9A-Fa-f]+"
     r")(?<![.-])"
 )
-_stemmer: Any = snowballstemmer.stemmer("english")  # pyright: ignore[reportUnknownMemberType]
+_stemmer: Any = cast("Any", snowballstemmer).stemmer("english")
 
 
 @lru_cache(maxsize=50_000)

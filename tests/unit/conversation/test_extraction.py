@@ -1,0 +1,57 @@
+from dataclasses import replace
+
+from shared.conversation.extraction import Candidate, extract
+
+PASSWORD = Candidate(
+    1,
+    "Password and two-factor login › Reset your password",
+    "## Reset your password\n\nIf you forgot it, do this:\n\n1. Open the sign-in page.\n2. Select Forgot password.\n"
+    "3. Follow the link in the e-mail, which is valid for 60 minutes.\n\nWe never ask for your password by phone.",
+    0.9,
+)
+RETURNS = Candidate(
+    2,
+    "Returns › Window",
+    "You can return an item within 30 days. Opened coffee is not taken back. Return labels are free in the EU. "
+    "A refund reaches you within 5 working days. Gift cards cannot be returned.",
+    0.7,
+)
+CODES = Candidate(
+    3,
+    "Manual › Error codes",
+    "| Code | Meaning | What to do |\n|---|---|---|\n"
+    "| E-21 | Water tank empty | Fill the tank |\n| E-22 | Pump blocked | Descale |",
+    0.6,
+)
+
+
+def test_steps_come_whole_and_each_cited() -> None:
+    answer = "".join(extract("How do I reset my password?", [PASSWORD, RETURNS]))
+    assert answer.startswith(
+        "If you forgot it, do this: [1]\n1. Open the sign-in page. [1]\n2. Select Forgot password. [1]\n"
+    )
+    assert "valid for 60 minutes. [1]" in answer
+
+
+def test_of_a_long_paragraph_only_the_sentences_that_matter() -> None:
+    filler = "Our warehouse in Cork was built in a former mill and has room for many machines. "
+    passage = replace(RETURNS, text=filler * 5 + RETURNS.text + filler * 5)
+    answer = "".join(extract("When do I get my refund?", [passage, PASSWORD]))
+    assert "A refund reaches you within 5 working days. [2]" in answer
+    assert len(answer) < 300
+
+
+def test_of_a_long_passage_the_block_that_matters_and_what_surrounds_it() -> None:
+    sections = [f"Paragraph {i} is about the colour of part {i}, " + "which is blue. " * 20 for i in range(5)]
+    sections[2] = "Refunds take 5 working days."
+    answer = "".join(extract("How long do refunds take?", [replace(RETURNS, text="\n\n".join(sections))]))
+    assert "Refunds take 5 working days. [2]" in answer
+    assert "Paragraph 0" not in answer
+
+
+def test_a_code_finds_its_table_row() -> None:
+    assert extract("What does E-22 mean?", [PASSWORD, CODES]) == ["E-22 — Pump blocked — Descale [3]"]
+
+
+def test_no_candidates_no_answer() -> None:
+    assert extract("anything?", []) == []

@@ -1,0 +1,441 @@
+"""Turns as a customer sees them: the real service, agent, verifier and SQLite store; knowledge and model are given."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from shared.conversation.agent import SupportAgent
+from shared.conversation.attachments import Upload
+from shared.conversation.chat_clients import TOOL_LOOP, extractive_client
+from shared.conversation.events import (
+    AnswerSentence,
+    SourcesCited,
+    TicketCreated,
+    TurnAnswered,
+    TurnEvent,
+    TurnHandedToHuman,
+)
+from shared.conversation.service import ConversationService
+from shared.errors import DocumentRejected, InvalidInput, NotFound, PayloadTooLarge, TurnInProgress, Unavailable
+from shared.escalation.queue import REQUESTS
+from shared.escalation.routing import load_routing
+from shared.escalation.service import EscalationService
+from shared.escalation.sqlite import SqliteTicketQueue
+from shared.memory.models import Message
+from shared.memory.sqlite import SqliteConversationStore
+from shared.settings import Settings
+from tests.chat import GivenKnowledge, ScriptedChatClient, Step, calls, fails, says
+
+SHIPPING = ("Shipping", "Standard delivery takes 3 to 5 working days. Express delivery costs 9.90 EUR.", 0.9)
+OFF_TOPIC = ("Careers", "We hire engineers in Lisbon.", 0.1)
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class Parsed:
+    markdown: str
+
+
+class GivenParser:
+    async def parse(self, data: bytes, name: str) -> Parsed:
+        if data.startswith(b"%PDF"):
+            raise DocumentRejected("broken", "The file is damaged.")
+        return Parsed(data.decode())
+
+
+@dataclass
+class Chat:
+    service: ConversationService
+    store: SqliteConversationStore
+    queue: SqliteTicketQueue
+    session_id: str
+
+    async def say(self, text: str, **kwargs: Any) -> Message:
+        answer = await (await self.service.begin_turn(self.session_id, text, **kwargs)).result()
+        assert answer
+        return answer
+
+    async def events(self, text: str, **kwargs: Any) -> list[TurnEvent]:
+        return [event async for event in (await self.service.begin_turn(self.session_id, text, **kwargs)).events()]
+
+
+MakeChat = Callable[..., Any]
+
+
+@pytest.fixture
+async def make_chat(tmp_path: Path) -> AsyncIterator[MakeChat]:
+    store = SqliteConversationStore(tmp_path / "conversations.db", now=lambda: NOW)
+    queue = SqliteTicketQueue(tmp_path / "queues.db", now=lambda: NOW)
+    settings = Settings(auth_mode="open", data_dir=tmp_path, company_name="Kavendry", turn_timeout_seconds=5)
+
+    async def make(
+        *passages: tuple[str, str, float], model: ScriptedChatClient | None = None, user_id: str | None = "ada"
+    ) -> Chat:
+        knowledge: Any = GivenKnowledge(*passages)
+        agent = SupportAgent(
+            model or extractive_client(), extractive_client() if model else None, knowledge, company="Kavendry"
+        )
+        service = ConversationService(
+            store=store,
+            agent=agent,
+            search=knowledge,
+            parser=GivenParser(),
+            escalation=EscalationService(store, queue, routing=load_routing(), now=lambda: NOW),
+            settings=settings,
+            now=lambda: NOW,
+        )
+        conversation, _ = await service.start(user_id)
+        return Chat(service, store, queue, conversation.session_id)
+
+    yield make
+    await store.close()
+    await queue.close()
+
+
+def scripted(*steps: Step) -> ScriptedChatClient:
+    return ScriptedChatClient(steps=steps, function_invocation_configuration=TOOL_LOOP)
+
+
+# ---- answers
+
+
+async def test_an_answer_quotes_its_source(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    answer = await chat.say("How long does standard delivery take?")
+    assert "Standard delivery takes 3 to 5 working days. [1]" in answer.text
+    assert answer.grounded
+    assert not answer.requires_escalation
+    (source,) = answer.sources
+    assert source.content[source.start : source.end] == source.quote
+    assert "3 to 5 working days" in source.quote
+    assert source.metadata["source"] == "shipping.md"
+
+
+async def test_the_streamed_sentences_are_the_stored_answer(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    *sentences, sources, answered = await chat.events("How long does standard delivery take?")
+    assert isinstance(answered, TurnAnswered)
+    assert isinstance(sources, SourcesCited)
+    assert "".join(s.text for s in sentences if isinstance(s, AnswerSentence)) == answered.answer.text
+    _, messages = await chat.service.history(chat.session_id)
+    assert messages[-1] == answered.answer
+    assert [m.role for m in messages] == ["assistant", "user", "assistant"]
+    assert [m.seq for m in messages] == [1, 2, 3]
+
+
+async def test_what_the_documents_do_not_cover_is_not_answered(make_chat: MakeChat) -> None:
+    chat = await make_chat(OFF_TOPIC)
+    answer = await chat.say("Do you sell submarines?")
+    assert "could not find" in answer.text
+    assert answer.abstained
+    assert answer.requires_escalation
+    assert not answer.grounded
+    assert answer.ticket_id is None
+
+
+async def test_twice_without_an_answer_asks_a_person(make_chat: MakeChat) -> None:
+    chat = await make_chat(OFF_TOPIC)
+    await chat.say("Do you sell submarines?")
+    second = await chat.say("Can I get a yellow one?")
+    assert second.ticket_id
+    assert second.ticket_id in second.text
+    third = await chat.say("And do you sell rockets?")
+    assert third.ticket_id is None
+
+
+async def test_courtesies_are_answered_without_documents(make_chat: MakeChat) -> None:
+    chat = await make_chat(OFF_TOPIC)
+    answer = await chat.say("hello")
+    assert answer.text == "Hello! How can I help you?"
+    assert not answer.abstained
+
+
+# ---- escalation
+
+
+async def test_asking_for_a_person_makes_a_ticket_that_reaches_the_queue(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    *_, created, answered = await chat.events("I want to talk to a human please")
+    assert isinstance(created, TicketCreated)
+    assert isinstance(answered, TurnAnswered)
+    assert answered.answer.ticket_id == created.ticket.id
+    assert answered.answer.requires_escalation
+    (received,) = await chat.queue.receive(REQUESTS, limit=5)
+    assert received.message.id == created.ticket.id
+    assert not await chat.store.unsent_tickets(created_before=datetime(2027, 1, 1, tzinfo=UTC))
+
+
+async def test_a_ticket_survives_a_queue_that_is_away(make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = await make_chat(SHIPPING)
+
+    async def away(*_: object) -> None:
+        raise Unavailable("The queue does not answer.")
+
+    monkeypatch.setattr(chat.queue, "send", away)
+    answer = await chat.say("human please")
+    (waiting,) = await chat.store.unsent_tickets(created_before=datetime(2027, 1, 1, tzinfo=UTC))
+    assert waiting.id == answer.ticket_id
+
+
+async def test_the_button_asks_once(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    await chat.say("How long does standard delivery take?")
+    first = await chat.service.escalate(chat.session_id, comment="Call me")
+    again = await chat.service.escalate(chat.session_id)
+    assert first.ticket_id
+    assert again == first
+    assert len(await chat.queue.receive(REQUESTS, limit=5)) == 1
+    assert (await chat.store.ticket(first.ticket_id, chat.session_id)).summary == "Call me"
+
+
+async def test_while_a_person_owns_the_conversation_the_bot_is_silent(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await make_chat(SHIPPING)
+    real_open = chat.store.open_turn
+
+    async def owned(*args: Any, **kwargs: Any) -> Any:
+        from dataclasses import replace
+
+        opened = await real_open(*args, **kwargs)
+        return replace(opened, conversation=replace(opened.conversation, owner="human"))
+
+    monkeypatch.setattr(chat.store, "open_turn", owned)
+    assert await chat.events("How long does standard delivery take?") == [TurnHandedToHuman()]
+    _, messages = await chat.service.history(chat.session_id)
+    assert messages[-1].role == "user"
+
+
+# ---- memory
+
+
+async def test_what_the_customer_asks_to_remember_is_known_in_the_next_conversation(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    answer = await chat.say("Please remember that I have the Solo machine.")
+    assert "I will remember: I have the Solo machine." in answer.text
+    model = scripted(says("NO_ANSWER"))
+    later = await make_chat(SHIPPING, model=model)
+    await later.say("Which machine do I have?")
+    assert any("I have the Solo machine" in message.text for message in model.seen[0])
+    stranger_model = scripted(says("NO_ANSWER"))
+    stranger = await make_chat(SHIPPING, model=stranger_model, user_id="eve")
+    await stranger.say("Which machine do I have?")
+    assert not any("Solo" in message.text for message in stranger_model.seen[0])
+
+
+async def test_a_follow_up_is_searched_with_the_question_before_it(make_chat: MakeChat) -> None:
+    model = scripted(says("NO_ANSWER"), says("NO_ANSWER"))
+    chat = await make_chat(SHIPPING, model=model)
+    await chat.say("How long does delivery to Norway take?")
+    await chat.say("And how much?")
+    assert [m.role for m in model.seen[1]][:3] == ["assistant", "user", "assistant"]
+
+
+# ---- language models
+
+
+async def test_a_models_sentence_without_support_is_dropped(make_chat: MakeChat) -> None:
+    model = scripted(says("Express delivery costs 9.90 EUR [1]. ", "It is free on Sundays [1]."))
+    answer = await (await make_chat(SHIPPING, model=model)).say("What does express cost?")
+    assert answer.text.strip() == "Express delivery costs 9.90 EUR. [1]"
+    assert answer.grounded
+
+
+async def test_a_model_can_search_again_and_cite_what_it_found(make_chat: MakeChat) -> None:
+    model = scripted(calls("search_knowledge_base", query="express"), says("Express delivery costs 9.90 EUR. [1]"))
+    chat = await make_chat(SHIPPING, model=model)
+    assert (await chat.say("What does express cost?")).grounded
+    assert any(c.type == "function_result" for m in model.seen[1] for c in m.contents)
+
+
+async def test_a_model_can_hand_over(make_chat: MakeChat) -> None:
+    model = scripted(calls("escalate_to_human", summary="Wants to buy 500 machines"), says(""))
+    chat = await make_chat(SHIPPING, model=model)
+    answer = await chat.say("We would like to order 500 machines")
+    assert answer.ticket_id
+    ticket = await chat.store.ticket(answer.ticket_id, chat.session_id)
+    assert (ticket.reason, ticket.summary) == ("agent_decision", "Wants to buy 500 machines")
+
+
+async def test_evidence_reaches_the_model_as_data_between_fences_it_cannot_guess(make_chat: MakeChat) -> None:
+    model = scripted(says("NO_ANSWER"), says("NO_ANSWER"))
+    chat = await make_chat(SHIPPING, model=model)
+    await chat.say("What does express cost?")
+    await chat.say("What does standard delivery cost in Norway?")
+    fences = [next(m for m in seen if m.author_name == "knowledge").text.splitlines()[0] for seen in model.seen]
+    assert fences[0] != fences[1]
+    assert fences[0] in model.instructions[0]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [openai.APIConnectionError(request=None), TimeoutError()],  # pyright: ignore[reportArgumentType]
+)
+async def test_when_the_model_fails_the_turn_is_answered_without_it(make_chat: MakeChat, failure: Exception) -> None:
+    chat = await make_chat(SHIPPING, model=scripted(fails(failure)))
+    answer = await chat.say("How long does standard delivery take?")
+    assert "3 to 5 working days" in answer.text
+    assert answer.degraded
+
+
+async def test_a_model_that_breaks_off_leaves_what_it_had_said(make_chat: MakeChat) -> None:
+    broken = fails(openai.APIConnectionError(request=None), after="Express delivery costs 9.90 EUR. [1] And ")  # pyright: ignore[reportArgumentType]
+    answer = await (await make_chat(SHIPPING, model=scripted(broken))).say("What does express cost?")
+    assert answer.text.strip() == "Express delivery costs 9.90 EUR. [1]"
+    assert answer.degraded
+
+
+# ---- attachments
+
+
+async def test_an_attachment_is_read_and_cited(make_chat: MakeChat) -> None:
+    chat = await make_chat(OFF_TOPIC)
+    upload = Upload("order.txt", "text/plain", b"Order 4711 was sent on 3 March with parcel number 99-1.")
+    answer = await chat.say("Which parcel number has my order?", uploads=[upload])
+    assert "parcel number 99-1" in answer.text
+    assert answer.sources[0].metadata["attachment"] is True
+    later = await chat.say("When was order 4711 sent?")
+    assert "3 March" in later.text
+
+
+async def test_an_attachment_that_cannot_be_read_is_named(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    answer = await chat.say(
+        "How long does standard delivery take?", uploads=[Upload("a.pdf", "application/pdf", b"%PDF-1.7 broken")]
+    )
+    assert "I could not read a.pdf: The file is damaged." in answer.text
+    assert "3 to 5 working days" in answer.text
+
+
+# ---- a turn happens once
+
+
+async def test_sending_the_same_message_again_returns_the_first_answer(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    first = await chat.say("How long does standard delivery take?", client_message_id="c1")
+    again = await chat.say("How long does standard delivery take?", client_message_id="c1")
+    assert again == first
+    assert len((await chat.service.history(chat.session_id))[1]) == 3
+
+
+async def test_two_messages_at_once_are_never_interleaved(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    running = await chat.service.begin_turn(chat.session_id, "How long does standard delivery take?")
+    with pytest.raises(TurnInProgress):
+        await chat.service.begin_turn(chat.session_id, "And express?")
+    await running.result()
+    await chat.say("What does express delivery cost?")
+
+
+async def test_a_reader_that_goes_away_does_not_lose_the_answer(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    running = await chat.service.begin_turn(chat.session_id, "How long does standard delivery take?")
+    async for _ in running.events():
+        break
+    await chat.service.drain(5)
+    _, messages = await chat.service.history(chat.session_id, after=2)
+    assert "3 to 5 working days" in messages[0].text
+
+
+async def test_a_turn_that_fails_can_be_sent_again_at_once(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await make_chat(SHIPPING)
+    search = chat.service._search
+    real_find = search.find
+
+    async def broken(*_: object) -> None:
+        raise Unavailable("The index does not answer.")
+
+    monkeypatch.setattr(search, "find", broken)
+    running = await chat.service.begin_turn(chat.session_id, "How long is delivery?", client_message_id="c1")
+    with pytest.raises(Unavailable):
+        await running.result()
+    monkeypatch.setattr(search, "find", real_find)
+    assert (await chat.say("How long is delivery?", client_message_id="c1")).grounded
+    assert len((await chat.service.history(chat.session_id))[1]) == 3
+
+
+async def test_a_turn_that_takes_too_long_ends(make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = await make_chat(SHIPPING)
+
+    async def slow(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(chat.service._search, "find", slow)
+    monkeypatch.setattr(
+        chat.service, "_settings", chat.service._settings.model_copy(update={"turn_timeout_seconds": 0.05})
+    )
+    running = await chat.service.begin_turn(chat.session_id, "How long is delivery?")
+    with pytest.raises(Unavailable, match="too long"):
+        await running.result()
+
+
+# ---- bad input leaves no trace
+
+
+@pytest.mark.parametrize(
+    ("text", "kwargs", "error"),
+    [
+        ("  \n ", {}, InvalidInput),
+        ("x" * 4001, {}, PayloadTooLarge),
+        ("a\x00b", {}, InvalidInput),
+        ("hi", {"client_message_id": "spaces are bad"}, InvalidInput),
+        ("hi", {"client_message_id": "x" * 101}, InvalidInput),
+        ("hi", {"uploads": [Upload("a.txt", "text/plain", b"x")] * 6}, InvalidInput),
+        ("hi", {"uploads": [Upload("a.txt", "text/plain", b"x" * 10_000_001)]}, PayloadTooLarge),
+        ("hi", {"uploads": [Upload("a.exe", "text/plain", b"MZ\x90\x00\x03")]}, InvalidInput),
+    ],
+)
+async def test_bad_messages_are_refused_whole(
+    make_chat: MakeChat, text: str, kwargs: dict[str, Any], error: type[Exception]
+) -> None:
+    chat = await make_chat(SHIPPING)
+    with pytest.raises(error):
+        await chat.service.begin_turn(chat.session_id, text, **kwargs)
+    assert len((await chat.service.history(chat.session_id))[1]) == 1
+
+
+async def test_an_unknown_conversation_is_not_found(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    for uploads in ([], [Upload("a.txt", "text/plain", b"x")]):
+        with pytest.raises(NotFound):
+            await chat.service.begin_turn("nobody", "hi", uploads=uploads)
+
+
+@pytest.mark.parametrize("user_id", ["", "  ", "x" * 201, "a\nb"])
+async def test_an_unusable_user_id_is_refused(make_chat: MakeChat, user_id: str) -> None:
+    chat = await make_chat(SHIPPING)
+    with pytest.raises(InvalidInput):
+        await chat.service.start(user_id)
+
+
+# ---- feedback and erasure
+
+
+async def test_feedback_can_be_changed(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    answer = await chat.say("How long does standard delivery take?")
+    await chat.service.give_feedback(chat.session_id, answer.id, "up")
+    rated = await chat.service.give_feedback(chat.session_id, answer.id, "down", "Not for Norway")
+    assert rated.feedback
+    assert (rated.feedback.rating, rated.feedback.comment) == ("down", "Not for Norway")
+    with pytest.raises(PayloadTooLarge):
+        await chat.service.give_feedback(chat.session_id, answer.id, "up", "x" * 1001)
+
+
+async def test_an_erased_conversation_is_gone(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    answer = await chat.say("human please")
+    erasure = await chat.service.erase(chat.session_id)
+    assert (erasure.conversations, erasure.messages, erasure.tickets) == (1, 3, 1)
+    with pytest.raises(NotFound):
+        await chat.service.history(chat.session_id)
+    with pytest.raises(NotFound):
+        await chat.store.ticket(str(answer.ticket_id), chat.session_id)

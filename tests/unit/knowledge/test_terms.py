@@ -1,0 +1,26 @@
+import pytest
+
+from shared.knowledge.terms import codes, terms
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("error ERR-1042 on the KX-4410-B", ["ERR-1042", "KX-4410-B"]),
+        ("firmware 2.3.1, not 2.3", ["2.3.1", "2.3"]),
+        ("E-21. And E21?", ["E-21", "E21"]),
+        ("status 0xFF", ["0xFF"]),
+        ("I ordered 2 machines on 24 May", []),
+        ("a well-known two-factor log-in", []),
+    ],
+)
+def test_codes(text: str, found: list[str]) -> None:
+    assert codes(text) == found
+
+
+def test_terms_are_stemmed_content_words() -> None:
+    assert terms("How do I return the returned items?") == ["return", "return", "item"]
+
+
+def test_terms_keep_numbers_and_other_languages() -> None:
+    assert terms("30 Tage Rückgaberecht") == ["30", "tage", "rückgaberecht"]

@@ -1,0 +1,60 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ConfigurationError
+from shared.settings import ROOT, Settings, load_settings
+
+SECRET = "s" * 32
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_MODE", "open")
+    settings = load_settings()
+    assert settings.documents == Path(".data/documents")
+    assert Path(settings.embedding_model_path).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({}, "TOKEN_SECRET"),
+        ({"TOKEN_SECRET": "short"}, "TOKEN_SECRET"),
+        ({"TOKEN_SECRET": SECRET, "SESSION_HOURS": "soon"}, "SESSION_HOURS"),
+        ({"TOKEN_SECRET": SECRET, "MAX_ATTACHMENTS": "0"}, "MAX_ATTACHMENTS"),
+        ({"TOKEN_SECRET": SECRET, "AUTH_MODE": "none"}, "AUTH_MODE"),
+        ({"AUTH_MODE": "open", "WEBSITE_INSTANCE_ID": "1"}, "AUTH_MODE"),
+        ({"TOKEN_SECRET": SECRET, "CHAT_PROVIDER": "openai"}, "OPENAI_API_KEY"),
+        ({"TOKEN_SECRET": SECRET, "CHAT_PROVIDER": "azure_openai"}, "AZURE_OPENAI_ENDPOINT"),
+    ],
+)
+def test_a_missing_or_wrong_variable_names_itself(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=rf"\b{named}\b") as error:
+        load_settings()
+    assert not any(secret in str(error.value) for secret in ("short", "soon"))
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_SECRET", SECRET)
+    assert SECRET not in repr(load_settings())
+
+
+def test_code_documentation_and_example_name_the_same_settings() -> None:
+    in_code = {name.upper() for name in Settings.model_fields}
+    documented = set(re.findall(r"^\| `([A-Z_0-9]+)` \|", (ROOT / "docs/settings.md").read_text("utf-8"), re.MULTILINE))
+    assert documented == in_code
+    example = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))["Values"]
+    of_the_host = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "DOCUMENTS_STORAGE", "SERVICE_BUS"}
+    assert {name for name in example if not name.startswith("AzureWebJobs")} - of_the_host <= in_code
