@@ -210,21 +210,19 @@ class SqliteConversationStore:
 
     async def erase_customer(self, customer_id: str) -> Erasure:
         def work(db: Connection) -> Erasure:
-            total = Erasure(facts=_remove_facts(db, customer_id))
-            sessions = db.execute(
-                "SELECT session_id FROM conversations WHERE customer_id = ? UNION"
-                " SELECT session_id FROM conversations WHERE user_id = ?",
+            conversations = db.execute(
+                "SELECT session_id, customer_id FROM conversations WHERE customer_id = ? UNION"
+                " SELECT session_id, customer_id FROM conversations WHERE user_id = ?",
                 (customer_id, customer_id),
             ).fetchall()
-            for (session_id,) in sessions:
-                removed = _remove(db, session_id)
-                total = Erasure(
-                    conversations=total.conversations + removed.conversations,
-                    messages=total.messages + removed.messages,
-                    tickets=total.tickets + removed.tickets,
-                    facts=total.facts + removed.facts,
-                )
-            return total
+            removed = [_remove(db, session_id) for session_id, _ in conversations]
+            keys = {customer_id} | {key for _, key in conversations}
+            return Erasure(
+                conversations=sum(erasure.conversations for erasure in removed),
+                messages=sum(erasure.messages for erasure in removed),
+                tickets=sum(erasure.tickets for erasure in removed),
+                facts=sum(erasure.facts for erasure in removed) + sum(_remove_facts(db, key) for key in keys),
+            )
 
         return await self._erase(work)
 
@@ -360,16 +358,18 @@ def _save_ticket(db: Connection, ticket: Ticket) -> None:
 
 
 def _remove(db: Connection, session_id: str) -> Erasure:
-    """A conversation with all it holds; the facts of a customer without a name are kept under the session's id."""
+    """A conversation with all it holds.
+
+    Its customer's facts are among that when they are kept under this session's id, so that no other can read them.
+    """
+    keys = db.execute("SELECT customer_id FROM conversations WHERE session_id = ?", (session_id,)).fetchall()
+    facts = sum(_remove_facts(db, key) for (key,) in keys if key.endswith(session_id))
 
     def delete(table: str) -> int:
         return db.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,)).rowcount  # noqa: S608
 
     return Erasure(
-        conversations=delete("conversations"),
-        messages=delete("messages"),
-        tickets=delete("tickets"),
-        facts=_remove_facts(db, session_id),
+        conversations=delete("conversations"), messages=delete("messages"), tickets=delete("tickets"), facts=facts
     )
 
 

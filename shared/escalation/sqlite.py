@@ -1,0 +1,180 @@
+"""`TicketQueue` on one SQLite file: peek-lock queues for a laptop, shared by all its processes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from sqlite3 import Connection, Row
+
+from shared.errors import Conflict, PayloadTooLarge
+from shared.escalation.queue import QueueMessage, ReceivedMessage
+from shared.sqlite import Database, iso
+
+MAX_MESSAGE_BYTES = 256 * 1024
+"""A whole message, properties included, on Service Bus Standard; the same here, so that nothing fails only in Azure.
+https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas"""
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS messages (
+    sequence_number INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, dead INTEGER NOT NULL DEFAULT 0,
+    id TEXT NOT NULL, body BLOB NOT NULL, content_type TEXT NOT NULL, subject TEXT, correlation_id TEXT,
+    properties TEXT NOT NULL, enqueued_at TEXT NOT NULL, delivery_count INTEGER NOT NULL DEFAULT 0,
+    lock_token TEXT, locked_until TEXT NOT NULL DEFAULT '', reason TEXT, description TEXT);
+CREATE INDEX IF NOT EXISTS messages_of_queue ON messages (queue, dead, sequence_number);
+CREATE TABLE IF NOT EXISTS seen (
+    queue TEXT NOT NULL, id TEXT NOT NULL, until TEXT NOT NULL, PRIMARY KEY (queue, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS seen_until ON seen (until)
+"""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqliteTicketQueue:
+    """Every method is one transaction. An empty `locked_until` is long past: such a message is free."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        lock_seconds: float = 60,
+        max_delivery_count: int = 10,
+        duplicate_window_seconds: float = 600,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._database = Database(path, schema=_SCHEMA, version=_VERSION)
+        self._lock = timedelta(seconds=lock_seconds)
+        self._max_delivery_count = max_delivery_count
+        self._duplicate_window = timedelta(seconds=duplicate_window_seconds)
+        self._now = now
+
+    async def send(self, queue: str, message: QueueMessage) -> None:
+        """Raises `PayloadTooLarge` above 256 KB, `Unavailable`."""
+        properties = json.dumps(dict(message.properties))
+        size = len(message.body) + len(properties.encode()) + len(message.id.encode())
+        if size > MAX_MESSAGE_BYTES:
+            raise PayloadTooLarge(f"A queue message may have {MAX_MESSAGE_BYTES} bytes; {message.id} has {size}.")
+
+        def work(db: Connection) -> None:
+            now = self._now()
+            db.execute("DELETE FROM seen WHERE until <= ?", (iso(now),))
+            new = db.execute(
+                "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (queue, message.id, iso(now + self._duplicate_window)),
+            )
+            if new.rowcount:
+                db.execute(
+                    "INSERT INTO messages (queue, id, body, content_type, subject, correlation_id, properties,"
+                    " enqueued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        queue,
+                        message.id,
+                        message.body,
+                        message.content_type,
+                        message.subject,
+                        message.correlation_id,
+                        properties,
+                        iso(now),
+                    ),
+                )
+
+        await self._database.write(work)
+
+    async def receive(self, queue: str, *, limit: int = 1, dead_letter: bool = False) -> Sequence[ReceivedMessage]:
+        def work(db: Connection) -> Sequence[ReceivedMessage]:
+            now = self._now()
+            self._bury_overdelivered(db, queue, now)
+            # RETURNING promises no order.
+            rows = db.execute(
+                "UPDATE messages SET delivery_count = delivery_count + 1, lock_token = ? || '/' || sequence_number,"
+                " locked_until = ? WHERE sequence_number IN (SELECT sequence_number FROM messages"
+                " WHERE queue = ? AND dead = ? AND locked_until <= ? ORDER BY sequence_number LIMIT ?) RETURNING *",
+                (uuid.uuid4().hex, iso(now + self._lock), queue, dead_letter, iso(now), limit),
+            ).fetchall()
+            return sorted((_received(row) for row in rows), key=lambda received: received.sequence_number)
+
+        return await self._database.write(work)
+
+    async def complete(self, received: ReceivedMessage) -> None:
+        def work(db: Connection) -> None:
+            self._check_lock(db, received)
+            db.execute("DELETE FROM messages WHERE sequence_number = ?", (received.sequence_number,))
+
+        await self._database.write(work)
+
+    async def abandon(self, received: ReceivedMessage) -> None:
+        def work(db: Connection) -> None:
+            self._check_lock(db, received)
+            _free(db, received)
+
+        await self._database.write(work)
+
+    async def dead_letter(self, received: ReceivedMessage, *, reason: str, description: str = "") -> None:
+        def work(db: Connection) -> None:
+            self._check_lock(db, received)
+            _free(db, received)
+            db.execute(
+                "UPDATE messages SET dead = 1, reason = ?, description = ? WHERE sequence_number = ?",
+                (reason, description, received.sequence_number),
+            )
+
+        await self._database.write(work)
+
+    async def ping(self) -> None:
+        await self._database.read(lambda db: db.execute("SELECT 1 FROM messages LIMIT 1").fetchone())
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    def _check_lock(self, db: Connection, received: ReceivedMessage) -> None:
+        held = db.execute(
+            "SELECT 1 FROM messages WHERE sequence_number = ? AND lock_token = ? AND locked_until > ?",
+            (received.sequence_number, received.lock_token, iso(self._now())),
+        ).fetchone()
+        if held is None:
+            raise Conflict(f"The lock of message {received.message.id} was lost: it ran out, or it was settled before.")
+
+    def _bury_overdelivered(self, db: Connection, queue: str, now: datetime) -> None:
+        db.execute(
+            "UPDATE messages SET dead = 1, reason = 'MaxDeliveryCountExceeded', description = ?, lock_token = NULL,"
+            " locked_until = '' WHERE queue = ? AND NOT dead AND locked_until <= ? AND delivery_count >= ?",
+            (
+                f"Delivered {self._max_delivery_count} times and never completed.",
+                queue,
+                iso(now),
+                self._max_delivery_count,
+            ),
+        )
+
+
+def _free(db: Connection, received: ReceivedMessage) -> None:
+    db.execute(
+        "UPDATE messages SET lock_token = NULL, locked_until = '' WHERE sequence_number = ?",
+        (received.sequence_number,),
+    )
+
+
+def _received(row: Row) -> ReceivedMessage:
+    return ReceivedMessage(
+        message=QueueMessage(
+            id=row["id"],
+            body=row["body"],
+            content_type=row["content_type"],
+            subject=row["subject"],
+            correlation_id=row["correlation_id"],
+            properties=json.loads(row["properties"]),
+        ),
+        queue=row["queue"],
+        lock_token=row["lock_token"],
+        delivery_count=row["delivery_count"],
+        sequence_number=row["sequence_number"],
+        enqueued_at=datetime.fromisoformat(row["enqueued_at"]),
+        locked_until=datetime.fromisoformat(row["locked_until"]),
+        dead_letter_reason=row["reason"],
+        dead_letter_description=row["description"],
+    )

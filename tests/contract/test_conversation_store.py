@@ -1,0 +1,517 @@
+"""What every `ConversationStore` must do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from shared.errors import Conflict, NotFound, TurnInProgress
+from shared.escalation.ticket import Ticket
+from shared.memory.models import (
+    Attachment,
+    Conversation,
+    CustomerFact,
+    Erasure,
+    Feedback,
+    Message,
+    OpenTurn,
+    Operator,
+    Source,
+    Usage,
+)
+from shared.memory.store import ConversationStore
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LEASE = 30
+
+
+def conversation(session_id: str = "s1", *, user_id: str | None = None, customer_id: str | None = None) -> Conversation:
+    return Conversation(
+        session_id=session_id,
+        customer_id=customer_id or f"session:{session_id}",
+        user_id=user_id,
+        created_at=START,
+        expires_at=START + timedelta(hours=24),
+    )
+
+
+def said(name: str, session_id: str = "s1", text: str = "Where is my parcel?") -> Message:
+    return Message(id=name, session_id=session_id, role="user", text=text, created_at=START)
+
+
+def answer(to: str, session_id: str = "s1", text: str = "On its way.") -> Message:
+    return Message(id=f"answer-{to}", session_id=session_id, role="assistant", text=text, created_at=START, reply_to=to)
+
+
+def ticket(name: str, session_id: str = "s1", *, age: float = 0) -> Ticket:
+    return Ticket(
+        id=name,
+        session_id=session_id,
+        message_id="m1",
+        reason="customer_request",
+        summary="Wants a person",
+        created_at=START - timedelta(seconds=age),
+    )
+
+
+async def begin(store: ConversationStore, session_id: str = "s1", **about: str) -> None:
+    await store.create(
+        conversation(session_id, **about),
+        Message(id="greeting", session_id=session_id, role="assistant", text="Hello", created_at=START),
+    )
+
+
+async def opened(store: ConversationStore, clock, name: str, session_id: str = "s1", history: int = 10) -> OpenTurn:
+    return await store.open_turn(
+        said(name, session_id), lease_until=clock.now + timedelta(seconds=LEASE), history=history
+    )
+
+
+async def texts(store: ConversationStore, session_id: str = "s1") -> list[tuple[int, str]]:
+    return [(message.seq, message.id) for message in await store.messages(session_id)]
+
+
+# ---- a conversation
+
+
+async def test_a_new_conversation_holds_its_greeting(store):
+    await begin(store, user_id="ada", customer_id="user:ada")
+    assert await store.get("s1") == replace(conversation(user_id="ada", customer_id="user:ada"), last_seq=1)
+    assert await texts(store) == [(1, "greeting")]
+
+
+async def test_an_id_is_taken_once(store):
+    await begin(store)
+    with pytest.raises(Conflict):
+        await begin(store)
+    assert await texts(store) == [(1, "greeting")]
+
+
+async def test_an_unknown_conversation_is_not_found(store, clock):
+    attempts = [
+        store.get("nope"),
+        store.messages("nope"),
+        opened(store, clock, "m1", "nope"),
+        store.append(said("m1", "nope")),
+        store.set_feedback("nope", "m1", Feedback("up")),
+        store.ticket("t1", "nope"),
+        store.save_ticket(ticket("t1", "nope")),
+    ]
+    for attempt in attempts:
+        with pytest.raises(NotFound):
+            await attempt
+
+
+async def test_an_expired_conversation_is_not_found(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    await clock.sleep(24 * 3600 - 1)
+    assert (await store.get("s1")).session_id == "s1"
+    await clock.sleep(1)
+    attempts = [
+        store.get("s1"),
+        store.messages("s1"),
+        opened(store, clock, "m2"),
+        store.close_turn(turn, answer("m1")),
+        store.append(said("m3")),
+        store.set_feedback("s1", "greeting", Feedback("up")),
+    ]
+    for attempt in attempts:
+        with pytest.raises(NotFound):
+            await attempt
+
+
+async def test_all_of_a_message_is_kept(store, clock):
+    await begin(store)
+    full = replace(
+        said("m1", text="Grüße \U0001f44b\n\t\"quoted\" \\ 'single'"),
+        attachments=(Attachment("a1", "scan.pdf", 12, problem="no text"), Attachment("a2", "x.md", 3, markdown="# x")),
+    )
+    turn = await store.open_turn(full, lease_until=clock.now + timedelta(seconds=LEASE), history=0)
+    assert turn.message == replace(full, seq=2)
+    reply = replace(
+        answer("m1"),
+        sources=(Source("c1", "one two", {"source": "a.md", "page": 3, "score": 0.5, "new": True}, 0.25, "one", 0, 3),),
+        grounded=True,
+        degraded=True,
+        abstained=True,
+        requires_escalation=True,
+        ticket_id="t1",
+        usage=Usage(10, 20, 30),
+    )
+    stored = await store.close_turn(turn, reply)
+    assert stored == replace(reply, seq=3)
+    assert (await store.messages("s1"))[1:] == (turn.message, stored)
+
+
+async def test_times_come_back_as_the_same_moment(store):
+    elsewhere = timedelta(hours=5, minutes=30)
+    await begin(store)
+    sent = replace(said("m1"), created_at=datetime(2026, 3, 1, 17, 30, 0, 123456, timezone(elsewhere)))
+    stored = await store.append(sent)
+    (_, again) = await store.messages("s1")
+    assert stored.created_at == again.created_at == datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)
+
+
+# ---- a turn
+
+
+async def test_a_turn_stores_question_and_answer_in_order(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    assert turn.message == replace(said("m1"), seq=2)
+    assert turn.answer is None
+    assert turn.conversation.lease_until == clock.now + timedelta(seconds=LEASE)
+    assert [message.id for message in turn.history] == ["greeting"]
+    assert await texts(store) == [(1, "greeting"), (2, "m1")]  # stored before it is answered
+    stored = await store.close_turn(turn, answer("m1"))
+    assert stored == replace(answer("m1"), seq=3)
+    assert await texts(store) == [(1, "greeting"), (2, "m1"), (3, "answer-m1")]
+    after = await store.get("s1")
+    assert (after.last_seq, after.lease_until) == (3, None)
+
+
+async def test_history_is_what_came_before_cut_to_the_newest(store, clock):
+    await begin(store)
+    for name in ("m1", "m2"):
+        await store.close_turn(await opened(store, clock, name), answer(name))
+    turn = await opened(store, clock, "m3", history=3)
+    assert [message.id for message in turn.history] == ["answer-m1", "m2", "answer-m2"]
+    await store.close_turn(turn, answer("m3"))
+    assert (await opened(store, clock, "m4", history=0)).history == ()
+    again = await opened(store, clock, "m2", history=2)  # not what came after it
+    assert [message.id for message in again.history] == ["m1", "answer-m1"]
+
+
+async def test_a_message_seen_and_answered_gives_the_answer_and_takes_no_lease(store, clock):
+    await begin(store)
+    first = await store.close_turn(await opened(store, clock, "m1"), answer("m1"))
+    again = await opened(store, clock, "m1")
+    assert again.answer == first
+    assert again.conversation.lease_until is None
+    assert (await store.get("s1")).lease_until is None
+    other = await opened(store, clock, "m2")
+    assert (await opened(store, clock, "m1")).answer == first  # also while another turn runs
+    assert await store.close_turn(other, answer("m2"))
+    assert await store.close_turn(again, answer("m1", text="Another")) == first
+    assert len(await store.messages("s1")) == 5
+
+
+async def test_one_turn_at_a_time(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    for name in ("m2", "m1"):  # the same message again is a second answer, too
+        with pytest.raises(TurnInProgress) as refused:
+            await opened(store, clock, name)
+        assert refused.value.retry_after >= 1
+    assert await texts(store) == [(1, "greeting"), (2, "m1")]
+    await store.close_turn(turn, answer("m1"))
+    assert (await opened(store, clock, "m2")).message.seq == 4
+
+
+async def test_conversations_do_not_wait_for_each_other(store, clock):
+    await begin(store)
+    await begin(store, "s2")
+    await opened(store, clock, "m1")
+    assert (await opened(store, clock, "m1", "s2")).message.seq == 2
+
+
+async def test_of_many_turns_at_once_exactly_one_begins(open_store: Callable[[], ConversationStore], clock):
+    stores = [open_store(), open_store()]
+    await begin(stores[0])
+    names = [f"m{n}" for n in range(6)] + ["m0"] * 4
+    results = await asyncio.gather(
+        *(opened(stores[n % 2], clock, name) for n, name in enumerate(names)), return_exceptions=True
+    )
+    won = [result for result in results if isinstance(result, OpenTurn)]
+    assert len(won) == 1
+    assert all(isinstance(result, OpenTurn | TurnInProgress) for result in results)
+    assert await texts(stores[0]) == [(1, "greeting"), (2, won[0].message.id)]
+
+
+async def test_a_turn_whose_process_died_is_taken_up_again(open_store: Callable[[], ConversationStore], clock):
+    first = open_store()
+    await begin(first)
+    lost = await opened(first, clock, "m1")
+    second = open_store()  # `first` never closes its turn
+    with pytest.raises(TurnInProgress):
+        await opened(second, clock, "m1")
+    await clock.sleep(LEASE)
+    again = await second.open_turn(
+        said("m1", text="changed"), lease_until=clock.now + timedelta(seconds=LEASE), history=9
+    )
+    assert again.message == lost.message  # kept as it was
+    assert [message.id for message in again.history] == ["greeting"]
+    stored = await second.close_turn(again, answer("m1"))
+    assert stored is not None
+    assert await texts(second) == [(1, "greeting"), (2, "m1"), (3, "answer-m1")]
+
+
+async def test_an_unanswered_message_does_not_block_the_next_one(store, clock):
+    await begin(store)
+    await opened(store, clock, "m1")
+    await clock.sleep(LEASE)
+    turn = await opened(store, clock, "m2")
+    assert [message.id for message in turn.history] == ["greeting", "m1"]
+    assert turn.message.seq == 3
+
+
+async def test_closing_twice_returns_the_first_answer(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    first = await store.close_turn(turn, answer("m1"), ticket("t1"))
+    second = replace(answer("m1", text="Another"), id="other")
+    assert await store.close_turn(turn, second, ticket("t2")) == first
+    assert len(await store.messages("s1")) == 3
+    with pytest.raises(NotFound):
+        await store.ticket("t2", "s1")
+
+
+async def test_a_turn_can_end_without_an_answer(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    assert await store.close_turn(turn, None) is None
+    assert (await store.get("s1")).lease_until is None
+    assert await store.close_turn(turn, answer("m1")) is None  # it is closed
+    assert await texts(store) == [(1, "greeting"), (2, "m1")]
+    again = await opened(store, clock, "m1")  # the customer tries again
+    assert again.answer is None
+    assert await store.close_turn(again, answer("m1"))
+
+
+async def test_a_lost_lease_cannot_answer(store, clock):
+    await begin(store)
+    late = await opened(store, clock, "m1")
+    await clock.sleep(LEASE + 1)
+    running = await opened(store, clock, "m2")
+    with pytest.raises(Conflict):
+        await store.close_turn(late, answer("m1"), ticket("t1"))
+    assert await store.close_turn(running, answer("m2"))
+    with pytest.raises(Conflict):  # nor when the other turn is over
+        await store.close_turn(late, answer("m1"), ticket("t1"))
+    assert await texts(store) == [(1, "greeting"), (2, "m1"), (3, "m2"), (4, "answer-m2")]
+    with pytest.raises(NotFound):
+        await store.ticket("t1", "s1")
+
+
+async def test_who_lost_the_lease_to_the_same_message_gets_its_answer(store, clock):
+    await begin(store)
+    late = await opened(store, clock, "m1")
+    await clock.sleep(LEASE + 1)
+    first = await store.close_turn(await opened(store, clock, "m1"), answer("m1"))
+    assert await store.close_turn(late, replace(answer("m1", text="Late"), id="late")) == first
+
+
+async def test_a_late_turn_may_still_answer_if_no_other_has_begun(store, clock):
+    await begin(store)
+    late = await opened(store, clock, "m1")
+    await clock.sleep(LEASE + 1)
+    assert await store.close_turn(late, answer("m1")) == replace(answer("m1"), seq=3)
+
+
+async def test_an_answer_comes_with_its_ticket(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    await store.close_turn(turn, answer("m1"), ticket("t1"))
+    assert await store.ticket("t1", "s1") == ticket("t1")
+    assert await store.unsent_tickets(created_before=START + timedelta(seconds=1)) == [ticket("t1")]
+
+
+# ---- messages outside a turn
+
+
+async def test_append_numbers_and_is_idempotent(store):
+    await begin(store)
+    reply = Message(id="h1", session_id="s1", role="human_agent", text="Hi", created_at=START, author="Grace")
+    first = await store.append(reply, ticket("t1"))
+    assert first == replace(reply, seq=2)
+    assert await store.append(replace(reply, text="changed"), ticket("t2")) == first
+    assert await texts(store) == [(1, "greeting"), (2, "h1")]
+    assert [one.id for one in await store.unsent_tickets(created_before=START + timedelta(hours=1))] == ["t1"]
+
+
+async def test_a_reply_during_a_turn_keeps_lease_and_numbers_straight(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    await store.append(replace(said("h1"), role="human_agent", reply_to="m1"))
+    with pytest.raises(TurnInProgress):
+        await opened(store, clock, "m2")
+    await store.close_turn(turn, answer("m1"))
+    assert await texts(store) == [(1, "greeting"), (2, "m1"), (3, "h1"), (4, "answer-m1")]
+
+
+async def test_numbers_have_no_gap_whoever_writes(open_store: Callable[[], ConversationStore]):
+    stores = [open_store(), open_store()]
+    await begin(stores[0])
+    stored = await asyncio.gather(*(stores[n % 2].append(said(f"m{n}")) for n in range(20)))
+    assert sorted(message.seq for message in stored) == list(range(2, 22))
+    assert (await stores[1].get("s1")).last_seq == 21
+
+
+async def test_messages_after_a_number(store):
+    await begin(store)
+    for n in range(5):
+        await store.append(said(f"m{n}"))
+    assert [message.seq for message in await store.messages("s1", after=2)] == [3, 4, 5, 6]
+    assert [message.seq for message in await store.messages("s1", after=2, limit=2)] == [3, 4]
+    assert await store.messages("s1", after=6) == ()
+
+
+async def test_feedback_replaces_feedback(store, clock):
+    await begin(store)
+    await store.close_turn(await opened(store, clock, "m1"), answer("m1"))
+    await store.set_feedback("s1", "answer-m1", Feedback("down", "wrong", START))
+    rated = await store.set_feedback("s1", "answer-m1", Feedback("up", "", START))
+    assert rated == replace(answer("m1"), seq=3, feedback=Feedback("up", "", START))
+    assert (await store.messages("s1"))[-1] == rated
+    for other in ("nope", "m1"):  # unknown; the customer's own
+        with pytest.raises(NotFound):
+            await store.set_feedback("s1", other, Feedback("up"))
+
+
+# ---- erasing
+
+
+async def test_erasing_leaves_nothing(store, clock):
+    await begin(store)
+    await begin(store, "s2")
+    await store.remember(CustomerFact("f1", "session:s1", "likes tea", "m1", START))
+    await store.remember(CustomerFact("f1", "session:s2", "likes coffee", "m1", START))
+    await store.close_turn(await opened(store, clock, "m1"), answer("m1"), ticket("t1"))
+    await store.append(said("m1", "s2"), ticket("t2", "s2"))
+    assert await store.erase("s1") == Erasure(conversations=1, messages=3, tickets=1, facts=1)
+    assert await store.erase("s1") == Erasure()
+    for attempt in (store.get("s1"), store.messages("s1"), store.ticket("t1", "s1")):
+        with pytest.raises(NotFound):
+            await attempt
+    assert await store.facts("session:s1") == ()
+    assert len(await store.facts("session:s2")) == 1
+    assert [one.id for one in await store.unsent_tickets(created_before=START + timedelta(hours=1))] == ["t2"]
+    assert await texts(store, "s2") == [(1, "greeting"), (2, "m1")]
+
+
+async def test_erasing_during_a_turn_leaves_nothing(open_store: Callable[[], ConversationStore], clock):
+    store, other = open_store(), open_store()
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    await other.erase("s1")
+    with pytest.raises(NotFound):
+        await store.close_turn(turn, answer("m1"), ticket("t1"))
+    assert await store.erase("s1") == Erasure()
+    assert await store.unsent_tickets(created_before=START + timedelta(hours=1)) == []
+
+
+async def test_a_known_customers_facts_outlive_one_conversation(store):
+    await begin(store, user_id="ada", customer_id="user:ada")
+    await store.remember(CustomerFact("f1", "user:ada", "likes tea", "m1", START))
+    assert (await store.erase("s1")).facts == 0
+    assert len(await store.facts("user:ada")) == 1
+
+
+async def test_erasing_a_customer_finds_every_name_of_theirs(store):
+    await begin(store, "s1", user_id="ada", customer_id="user:ada")
+    await begin(store, "s2", user_id="ada", customer_id="session:s2")
+    await begin(store, "s3", user_id="bob", customer_id="user:bob")
+    for key in ("ada", "user:ada", "session:s2", "user:bob"):
+        await store.remember(CustomerFact("f1", key, "likes tea", "m1", START))
+    await store.append(said("m1"), ticket("t1"))
+    assert await store.erase_customer("ada") == Erasure(conversations=2, messages=3, tickets=1, facts=3)
+    assert await store.erase_customer("ada") == Erasure()
+    assert [await store.facts(key) for key in ("ada", "user:ada", "session:s2")] == [(), (), ()]
+    assert len(await store.facts("user:bob")) == 1
+    assert await store.erase_customer("user:bob") == Erasure(conversations=1, messages=1, facts=1)
+
+
+# ---- tickets
+
+
+async def test_the_outbox_gives_the_oldest_first_and_leaves_the_young(store):
+    await begin(store)
+    for name, age in (("young", 0), ("old", 50), ("oldest", 90), ("older", 70)):
+        await store.append(said(f"m-{name}"), ticket(name, age=age))
+    waiting = await store.unsent_tickets(created_before=START - timedelta(seconds=30))
+    assert [one.id for one in waiting] == ["oldest", "older", "old"]
+    assert [one.id for one in await store.unsent_tickets(created_before=START, limit=2)] == ["oldest", "older"]
+    assert await store.unsent_tickets(created_before=START - timedelta(seconds=90)) == []
+
+
+async def test_a_sent_ticket_leaves_the_outbox(store):
+    await begin(store)
+    await store.append(said("m1"), ticket("t1", age=60))
+    await store.mark_sent(ticket("t1"), START)
+    await store.mark_sent(ticket("t1"), START + timedelta(seconds=9))
+    assert await store.unsent_tickets(created_before=START) == []
+    assert (await store.ticket("t1", "s1")).sent_at == START
+    await store.mark_sent(ticket("erased"), START)
+
+
+async def test_routing_and_sending_do_not_undo_each_other(store):
+    await begin(store)
+    await store.append(said("m1"), ticket("t1", age=60))
+    read_by_routing = await store.ticket("t1", "s1")
+    await store.mark_sent(ticket("t1"), START)  # only now the sender comes to mark it
+    routed = replace(
+        read_by_routing, status="routed", category="billing", priority="high", team="billing", due_at=START
+    )
+    await store.save_ticket(routed)
+    await store.mark_sent(ticket("t1"), START + timedelta(seconds=9))
+    assert await store.ticket("t1", "s1") == replace(routed, sent_at=START)
+    assert await store.unsent_tickets(created_before=START) == []
+
+
+async def test_a_ticket_outlives_its_conversation_until_it_is_routed(store, clock):
+    await begin(store)
+    await store.append(said("m1"), ticket("t1"))
+    await clock.sleep(25 * 3600)
+    await store.create(
+        replace(conversation("s2"), expires_at=clock.now + timedelta(hours=1)),
+        Message(id="greeting", session_id="s2", role="assistant", text="Hello", created_at=clock.now),
+    )
+    assert [one.id for one in await store.unsent_tickets(created_before=clock.now)] == ["t1"]
+    await store.mark_sent(ticket("t1"), clock.now)
+    await store.save_ticket(replace(await store.ticket("t1", "s1"), status="routed", team="care"))
+    assert (await store.ticket("t1", "s1")).team == "care"
+
+
+# ---- customer facts, operators, rate limits
+
+
+async def test_facts_are_a_customers_own_and_oldest_first(store):
+    late = CustomerFact("f1", "ada", "has a dog", "m1", START + timedelta(seconds=1))
+    early = CustomerFact("f2", "ada", "likes tea", "m2", START)
+    for fact in (late, early, CustomerFact("f1", "bob", "likes coffee", "m1", START)):
+        await store.remember(fact)
+    assert await store.facts("ada") == (early, late)
+    await store.remember(replace(early, text="likes green tea"))
+    assert [fact.text for fact in await store.facts("ada")] == ["likes green tea", "has a dog"]
+    assert await store.facts("nobody") == ()
+
+
+async def test_operators(store):
+    grace = Operator("grace", "Grace", "$argon2id$…", START)
+    assert await store.operator("grace") is None
+    await store.save_operator(grace)
+    await store.save_operator(replace(grace, display_name="Grace H."))
+    assert await store.operator("grace") == replace(grace, display_name="Grace H.")
+
+
+async def test_hits_are_counted_per_key_and_window(store):
+    minute = START.replace(second=30)
+    hits = [await store.count_hit("a", window=60, now=minute + timedelta(seconds=n)) for n in (0, 10, 29, 30, 40, 600)]
+    assert hits == [1, 2, 3, 1, 2, 1]
+    assert await store.count_hit("b", window=60, now=minute) == 1
+    assert await store.count_hit("b", window=3600, now=minute) == 1
+
+
+async def test_hits_are_shared_by_all_instances(open_store: Callable[[], ConversationStore]):
+    stores = [open_store(), open_store()]
+    hits = await asyncio.gather(*(stores[n % 2].count_hit("a", window=60, now=START) for n in range(20)))
+    assert sorted(hits) == list(range(1, 21))
+
+
+async def test_ping(store):
+    await store.ping()
