@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.conversation.sentences import spans
+from shared.knowledge.chunking import SEPARATOR
 from shared.knowledge.terms import codes, terms
 
 ANSWER_CHARS = 600
@@ -24,7 +25,8 @@ MAX_ITEMS = 12
 FEW = 3
 """Items of a longer list, or sentences of a long paragraph, that are chosen instead."""
 HEADING_WEIGHT = 0.5
-"""A heading that says what was asked ("How do I reset my password?") marks the passage written to answer it."""
+"""A heading that says what was asked ("How do I reset my password?") marks the passage written to answer it; the lowest
+heading counts, as those above it stand over its neighbours too."""
 LEAST_SHARE = 0.25
 """A passage further down the ranking is preferred only if it covers this much more of the question."""
 
@@ -109,7 +111,7 @@ def _share(text: str, weights: dict[str, float]) -> float:
 
 def _passage_score(candidate: Candidate, first: Candidate, weights: dict[str, float]) -> float:
     share = _share(f"{candidate.heading} {candidate.text}", weights)
-    about = HEADING_WEIGHT * _share(candidate.heading, weights)
+    about = HEADING_WEIGHT * _share(candidate.heading.rpartition(SEPARATOR)[2], weights)
     return share + about + candidate.relevance + (LEAST_SHARE if candidate is first else 0)
 
 

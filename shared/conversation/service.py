@@ -9,7 +9,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 
 from shared import telemetry
@@ -93,11 +93,11 @@ class ConversationService:
                 raise InvalidInput(f"user_id must be 1 to {MAX_USER_ID} printable characters, or left out.")
         session_id, now = str(uuid.uuid4()), self._now()
         # A name that nobody vouched for must not open another customer's facts: see Conversation.customer_id.
-        trusted = user_id is not None and self._settings.auth_mode == "open"
+        trusted = self._settings.auth_mode == "open"
         conversation = Conversation(
             session_id=session_id,
             user_id=user_id,
-            customer_id=f"user:{user_id}" if trusted else f"session:{session_id}",
+            customer_id=_customer_id(user_id) if user_id and trusted else f"session:{session_id}",
             created_at=now,
             expires_at=now + timedelta(hours=self._settings.session_hours),
             last_seq=1,
@@ -178,7 +178,7 @@ class ConversationService:
 
         turn = await self._prepare(opened)
         verified, verifier = await self._write(turn, running)
-        notices = await self._act(turn)
+        notices = _notices(turn)
         abstained = not verified and not notices
         ticket = self._ticket(turn, abstained=abstained)
         if abstained and not ticket:
@@ -209,6 +209,9 @@ class ConversationService:
             usage=turn.usage,
         )
         stored = await self._store.close_turn(opened, answer, ticket)
+        # Only now: a fact of a conversation that was erased meanwhile must not outlive it.
+        for fact in self._facts(turn):
+            await self._store.remember(fact)
         if ticket:
             telemetry.tickets.add(1, {"reason": ticket.reason})
             await self._escalation.send(ticket)
@@ -246,24 +249,18 @@ class ConversationService:
             logger.info("sentences dropped", extra={"dropped": verifier.dropped, "kept": len(verified)})
         return verified, verifier
 
-    async def _act(self, turn: Turn) -> list[str]:
-        """Carry out what the agent asked for, and say so; also which files could not be read."""
-        notices = [
-            UNREADABLE.format(name=attachment.name, problem=attachment.problem)
-            for attachment in turn.message.attachments
-            if attachment.problem
-        ]
-        for text in turn.remembered:
-            fact = CustomerFact(
-                id=hashlib.sha256(f"{turn.conversation.customer_id}/{text}".encode()).hexdigest()[:24],
-                customer_id=turn.conversation.customer_id,
+    def _facts(self, turn: Turn) -> list[CustomerFact]:
+        customer_id = turn.conversation.customer_id
+        return [
+            CustomerFact(
+                id=hashlib.sha256(f"{customer_id}/{text}".encode()).hexdigest()[:24],
+                customer_id=customer_id,
                 text=text,
                 message_id=turn.message.id,
                 created_at=self._now(),
             )
-            await self._store.remember(fact)
-            notices.append(REMEMBERED.format(fact=text))
-        return notices
+            for text in turn.remembered
+        ]
 
     def _ticket(self, turn: Turn, *, abstained: bool) -> Ticket | None:
         """A ticket if the agent, the customer's words, or a second unanswered question in a row ask for a human."""
@@ -362,12 +359,19 @@ class ConversationService:
 
     async def erase_customer(self, user_id: str) -> Erasure:
         """Forget all conversations, tickets and facts of a customer."""
-        return await self._store.erase_customer(user_id)
+        # Facts outlive the conversations they came from, and are then found by their own key alone.
+        by_name = await self._store.erase_customer(user_id)
+        by_key = await self._store.erase_customer(_customer_id(user_id))
+        return Erasure(*(a + b for a, b in zip(astuple(by_name), astuple(by_key), strict=True)))
 
     async def drain(self, seconds: float) -> None:
         """Wait for the turns that are being answered, at most so long."""
         if self._running:
             await asyncio.wait(set(self._running), timeout=seconds)
+
+
+def _customer_id(user_id: str) -> str:
+    return f"user:{user_id}"
 
 
 def answer_id(message: Message) -> str:
@@ -377,6 +381,15 @@ def answer_id(message: Message) -> str:
 
 def _attachments_of(messages: Sequence[Message]) -> tuple[Attachment, ...]:
     return tuple(attachment for message in messages for attachment in message.attachments)
+
+
+def _notices(turn: Turn) -> list[str]:
+    """What was done for the customer, and which files could not be read, in the product's own words."""
+    unreadable = [a for a in turn.message.attachments if a.problem]
+    return [
+        *(UNREADABLE.format(name=attachment.name, problem=attachment.problem) for attachment in unreadable),
+        *(REMEMBERED.format(fact=text) for text in turn.remembered),
+    ]
 
 
 def _spaced(notice: str, *, after: Sequence[str]) -> str:
