@@ -128,8 +128,8 @@ class AnswerVerifier:
 def find_support(claim: str, evidence: Evidence) -> Support | None:
     """The smallest span of the passage that supports the claim; None if there is none."""
     plain = _LIST_MARK.sub("", claim).strip()
-    if plain and (start := evidence.content.find(plain)) >= 0:
-        return Support(evidence, start, start + len(plain), 1.0)
+    if plain and (verbatim := _find(plain, evidence.content)):
+        return Support(evidence, *verbatim, 1.0)
     wanted = set(terms(_DECORATION.sub(" ", plain)))
     if not wanted:
         return None
@@ -150,6 +150,14 @@ def find_support(claim: str, evidence: Evidence) -> Support | None:
             if coverage >= SUPPORT and (best is None or coverage > best.coverage):
                 best = Support(evidence, start, end, coverage)
     return best
+
+
+def _find(text: str, content: str) -> tuple[int, int] | None:
+    """Where the text stands in the content word for word, however its lines are broken there."""
+    if (start := content.find(text)) >= 0:
+        return start, start + len(text)
+    found = re.search(r"\s+".join(map(re.escape, text.split())), content)
+    return found.span() if found else None
 
 
 @lru_cache(maxsize=256)

@@ -301,8 +301,9 @@ class ConversationService:
             raise PayloadTooLarge(
                 f"The message is longer than {self._settings.max_message_chars} characters. Shorten it."
             )
-        if "\x00" in text:
-            raise InvalidInput("The message holds a NUL character. Send plain text.")
+        # NUL ends strings in some stores; half a surrogate pair is JSON, but no text that could be stored.
+        if "\x00" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)):
+            raise InvalidInput("The message holds characters that are not text. Send plain text.")
         if client_message_id is not None and not CLIENT_MESSAGE_ID.fullmatch(client_message_id):
             raise InvalidInput("client_message_id must be 1 to 100 letters, digits, or any of . : _ -")
         return Message(

@@ -42,6 +42,15 @@ def test_a_supported_sentence_gets_the_exact_span_as_its_quote(evidence: Evidenc
     assert source.id == "ret"
 
 
+def test_a_sentence_is_found_across_a_line_break() -> None:
+    found = EvidenceSet()
+    content = "E-21 No water. If that is\nimpossible, call us."
+    found.add(id="c", heading="Codes", content=content, distance=0.3, relevance=0.9, metadata={})
+    text, verifier = verify(found, "If that is impossible, call us. [1]")
+    assert text == "If that is impossible, call us. [1]"
+    assert verifier.sources[0].quote == "If that is\nimpossible, call us."
+
+
 def test_citations_are_numbered_in_the_order_of_their_use(evidence: EvidenceSet) -> None:
     text, verifier = verify(
         evidence, "Express delivery takes 1 working day [2]. Grinders must be returned within 14 days [1]."

@@ -386,6 +386,7 @@ async def test_a_turn_that_takes_too_long_ends(make_chat: MakeChat, monkeypatch:
         ("  \n ", {}, InvalidInput),
         ("x" * 4001, {}, PayloadTooLarge),
         ("a\x00b", {}, InvalidInput),
+        ("a\ud800b", {}, InvalidInput),
         ("hi", {"client_message_id": "spaces are bad"}, InvalidInput),
         ("hi", {"client_message_id": "x" * 101}, InvalidInput),
         ("hi", {"uploads": [Upload("a.txt", "text/plain", b"x")] * 6}, InvalidInput),
