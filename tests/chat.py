@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from agent_framework import (
@@ -18,6 +19,10 @@ from agent_framework.observability import ChatTelemetryLayer
 from shared.conversation.evidence import Evidence
 from shared.conversation.turn import Turn
 from shared.memory.models import Attachment
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+SHIPPING = ("Shipping", "Standard delivery takes 3 to 5 working days. Express delivery costs 9.90 EUR.", 0.9)
+"""A passage: heading, content, relevance."""
 
 type Step = Callable[[Sequence[Message]], AsyncIterable[Content]]
 

@@ -30,11 +30,9 @@ from shared.escalation.sqlite import SqliteTicketQueue
 from shared.memory.models import Message
 from shared.memory.sqlite import SqliteConversationStore
 from shared.settings import Settings
-from tests.chat import GivenKnowledge, ScriptedChatClient, Step, calls, fails, says
+from tests.chat import NOW, SHIPPING, GivenKnowledge, ScriptedChatClient, Step, calls, fails, says
 
-SHIPPING = ("Shipping", "Standard delivery takes 3 to 5 working days. Express delivery costs 9.90 EUR.", 0.9)
 OFF_TOPIC = ("Careers", "We hire engineers in Lisbon.", 0.1)
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 @dataclass

@@ -1,0 +1,154 @@
+"""OpenAI-compatible and Azure OpenAI models, over HTTP: a small server that speaks the Chat Completions protocol."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import SecretStr
+
+from shared.conversation.agent import SupportAgent
+from shared.conversation.chat_clients import build_chat_client, extractive_client
+from shared.conversation.turn import Turn
+from shared.memory.models import Conversation, Message
+from shared.settings import Settings
+from tests.chat import NOW, SHIPPING, GivenKnowledge
+
+
+class Model:
+    """Answers each request with the next of `answers`: text, a tool call `(name, arguments)`, or an HTTP status."""
+
+    def __init__(self) -> None:
+        self.answers: list[str | tuple[str, dict[str, Any]] | int] = []
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
+        self.url = ""
+
+    async def complete(self, request: Request) -> Response:
+        self.requests.append(await request.json())
+        self.headers.append(dict(request.headers))
+        self.paths.append(str(request.url).removeprefix(self.url))
+        answer = self.answers.pop(0)
+        if isinstance(answer, int):
+            return JSONResponse({"error": {"message": "no"}}, answer, headers={"retry-after-ms": "1"})
+        return StreamingResponse(self._chunks(answer), media_type="text/event-stream")
+
+    async def _chunks(self, answer: str | tuple[str, dict[str, Any]]) -> AsyncIterator[str]:
+        def chunk(delta: dict[str, Any], finish: str | None = None) -> str:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+            body = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+            return f"data: {json.dumps(body)}\n\n"
+
+        if isinstance(answer, str):
+            for word in answer.split(" "):
+                yield chunk({"role": "assistant", "content": f"{word} "})
+            yield chunk({}, "stop")
+        else:
+            name, arguments = answer
+            call = {"index": 0, "id": "call-1", "type": "function", "function": {"name": name, "arguments": ""}}
+            yield chunk({"role": "assistant", "tool_calls": [call]})
+            text = json.dumps(arguments)
+            for part in (text[:5], text[5:]):
+                yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": part}}]})
+            yield chunk({}, "tool_calls")
+        yield "data: [DONE]\n\n"
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[Model]:
+    served, app = Model(), FastAPI()
+    app.post("/{path:path}", response_model=None)(served.complete)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        served.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        serving = asyncio.create_task(server.serve([listening]))
+        yield served
+        server.should_exit = True
+        await serving
+
+
+def settings(model: Model, provider: str) -> Settings:
+    if provider == "openai":
+        return Settings(
+            auth_mode="open",
+            chat_provider="openai",
+            openai_base_url=f"{model.url}/v1",
+            openai_model="some-model",
+            openai_api_key=SecretStr("key"),
+        )
+    return Settings(
+        auth_mode="open",
+        chat_provider="azure_openai",
+        azure_openai_endpoint=model.url,
+        azure_openai_deployment="some-model",
+        azure_openai_api_key=SecretStr("key"),
+    )
+
+
+async def write(model: Model, provider: str = "openai") -> tuple[str, Turn]:
+    knowledge: Any = GivenKnowledge(SHIPPING)
+    agent = SupportAgent(
+        build_chat_client(settings(model, provider)), extractive_client(), knowledge, company="Kavendry"
+    )
+    conversation = Conversation("s", "c", NOW, NOW)
+    turn = Turn(conversation, Message("m", "s", "user", "How long does standard delivery take?", NOW), history=())
+    await knowledge.find(turn, turn.message.text)
+    return "".join([text async for text in agent.write(turn)]), turn
+
+
+@pytest.mark.parametrize("provider", ["openai", "azure_openai"])
+async def test_a_model_writes_the_answer_and_is_told_what_it_may_use(model: Model, provider: str) -> None:
+    model.answers = ["Standard delivery takes 3 to 5 working days. [1]"]
+    text, turn = await write(model, provider)
+    assert text.strip() == "Standard delivery takes 3 to 5 working days. [1]"
+    assert not turn.degraded
+    (request,) = model.requests
+    assert request["model"] == "some-model"
+    assert request["stream"] is True
+    assert "Kavendry" in json.dumps(request["messages"][0])
+    assert any("3 to 5 working days" in json.dumps(message["content"]) for message in request["messages"])
+    offered = {tool["function"]["name"] for tool in request["tools"]}
+    assert offered == {"search_knowledge_base", "read_attachment", "remember", "escalate_to_human"}
+    assert not any("ctx" in json.dumps(tool) for tool in request["tools"])
+
+
+async def test_azure_is_asked_by_deployment(model: Model) -> None:
+    model.answers = ["Hello."]
+    await write(model, "azure_openai")
+    assert model.paths == ["/openai/deployments/some-model/chat/completions?api-version=2024-10-21"]
+    assert model.headers[0]["api-key"] == "key"
+
+
+async def test_a_tool_is_called_and_its_result_goes_back(model: Model) -> None:
+    model.answers = [("escalate_to_human", {"summary": "Wants 500 machines"}), "A colleague will answer."]
+    _, turn = await write(model)
+    assert turn.handover == ("agent_decision", "Wants 500 machines")
+    assert model.requests[1]["messages"][-1]["role"] == "tool"
+
+
+async def test_a_model_cannot_loop_over_tools_for_ever(model: Model) -> None:
+    search = ("search_knowledge_base", {"query": "delivery"})
+    model.answers = [search] * 20
+    await write(model)
+    assert len(model.requests) <= 6
+
+
+async def test_one_failure_is_retried(model: Model) -> None:
+    model.answers = [503, "Standard delivery takes 3 to 5 working days. [1]"]
+    text, turn = await write(model)
+    assert "3 to 5" in text
+    assert not turn.degraded
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+async def test_a_model_that_fails_is_replaced_by_the_keyless_answerer(model: Model, status: int) -> None:
+    model.answers = [status, status]
+    text, turn = await write(model)
+    assert "Standard delivery takes 3 to 5 working days. [1]" in text
+    assert turn.degraded
