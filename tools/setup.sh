@@ -40,7 +40,7 @@ if ! is_313 .venv/bin/python; then
     "$python" -m venv .venv
 fi
 [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-echo "Installing$missing (about 600 MB the first time)"
+echo "Installing$missing (the first time about 600 MB)"
 for file in $missing; do
     .venv/bin/uv pip install --quiet --python .venv/bin/python --requirement "$file"
     rm -f ".venv/.$file"-*

@@ -6,7 +6,6 @@ function without a second connection to the queue.
 """
 
 import asyncio
-import logging
 
 import azure.functions as func
 
@@ -16,7 +15,6 @@ from shared.services import get_services
 from shared.telemetry import log_context
 
 blueprint = func.Blueprint()
-logger = logging.getLogger(__name__)
 
 MAX_PAUSE = 30.0
 """Seconds; below the 60 s that Service Bus locks a message by default."""

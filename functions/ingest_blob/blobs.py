@@ -14,8 +14,8 @@ BLOB_DELETED = "Microsoft.Storage.BlobDeleted"
 
 
 def blob_name(path: str) -> str:
-    """The document's name of a trigger's `container/name`, NFC."""
-    return unicodedata.normalize("NFC", path.removeprefix(f"{CONTAINER}/"))
+    """The document's name, of a trigger's `container/name`."""
+    return _document_name(path.removeprefix(f"{CONTAINER}/"))
 
 
 def blob_etag(properties: Mapping[str, Any] | None) -> str:
@@ -34,4 +34,8 @@ def deleted_blob(event: func.EventGridEvent) -> str | None:
     if event.event_type != BLOB_DELETED or not event.subject or not event.subject.startswith(prefix):
         return None
     _, found, encoded = urlsplit(event.get_json().get("url", "")).path.partition(f"/{CONTAINER}/")
-    return blob_name(unquote(encoded) if found else event.subject.removeprefix(prefix))
+    return _document_name(unquote(encoded) if found else event.subject.removeprefix(prefix))
+
+
+def _document_name(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

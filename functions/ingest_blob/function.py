@@ -4,22 +4,20 @@ Storage announces what changes; the timer repairs what an announcement missed. A
 hence the event of its own.
 """
 
-import logging
-
 import azure.functions as func
+from azure.functions.blob import InputStream
 
 from functions.ingest_blob.blobs import CONTAINER, blob_etag, blob_name, deleted_blob
 from shared.services import get_services
 from shared.telemetry import log_context
 
 blueprint = func.Blueprint()
-logger = logging.getLogger(__name__)
 
 
 @blueprint.blob_trigger(
     arg_name="blob", path=CONTAINER + "/{name}", connection="DOCUMENTS_STORAGE", source=func.BlobSource.EVENT_GRID
 )
-async def ingest_blob(blob: func.InputStream, context: func.Context) -> None:
+async def ingest_blob(blob: InputStream, context: func.Context) -> None:
     with log_context(invocation_id=context.invocation_id):
         await get_services().ingestion.ingest(
             blob_name(blob.name or ""), blob.read(), etag=blob_etag(blob.blob_properties), metadata=blob.metadata

@@ -1,0 +1,95 @@
+"""The app on this machine, from the first line on the terminal to the last."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import signal
+import socket
+import sys
+
+from local import logs
+from local.console import Console
+from local.host import Host
+from local.setup import ROOT, lay_out_documents, listen, set_defaults
+from shared.errors import ConfigurationError, SupportAgentError
+from shared.services import get_services
+from shared.settings import load_settings
+
+WRONG_SETTINGS = 2
+"""Exit code."""
+
+
+def run() -> int:
+    """Until SIGINT or SIGTERM. Returns the exit code."""
+    address, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "7071"
+    try:
+        set_defaults(os.environ)
+        settings = load_settings()
+        if settings.auth_mode == "open" and not _is_loopback(address):
+            print(f"Anyone who reaches {address} can read every conversation: AUTH_MODE is `open`.", file=sys.stderr)
+        with listen(address, port) as listening:
+            logs.set_up(settings.data_dir)
+            lay_out_documents(settings.documents)
+            asyncio.run(_serve(listening))
+    except SupportAgentError as error:
+        print(error, file=sys.stderr)
+        return WRONG_SETTINGS if isinstance(error, ConfigurationError) else 1
+    return 0
+
+
+async def _serve(listening: socket.socket) -> None:
+    stopping, console = _stop_signal(), Console()
+    host = await Host.start(ROOT)
+    services = get_services()
+
+    async def work() -> None:
+        """The whole life of the app; ends only if something breaks."""
+        await host.serve(listening)
+        host.pump(services.queue)
+        host.run_timers()
+        await services.ingestion.reconcile(console.progress)
+        known = {record.name: record.etag for record in await services.ingestion.records()}
+        host.watch(services.documents, console, known=known)
+        console.ready(_url(listening), services.settings)
+        await host.broken()
+
+    working, stop = asyncio.create_task(work()), asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        console.stopping()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await host.stop()
+        await services.close()
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM. More of them change nothing: a terminal and `make` may both send one."""
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stopping.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return stopping
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _url(listening: socket.socket) -> str:
+    address, port = listening.getsockname()[:2]
+    if ipaddress.ip_address(address).is_unspecified:
+        address = "localhost"
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"

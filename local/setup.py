@@ -1,0 +1,79 @@
+"""Makes a laptop ready: default settings, a folder of documents, a port to listen on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import MutableMapping
+from pathlib import Path
+
+from shared.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "samples" / "documents"
+SAMPLE_COMPANY = "Kavendry"
+
+
+def set_defaults(environ: MutableMapping[str, str]) -> None:
+    """Fill in what is not set, so that `make run` needs no settings; what is set stays.
+
+    The key that signs tokens is made once and kept in DATA_DIR, so that tokens outlive a restart.
+    """
+    data_dir = Path(environ.get("DATA_DIR") or ".data").resolve()
+    environ["DATA_DIR"] = str(data_dir)
+    # The front door adds the client's address as App Service does: one proxy to believe.
+    defaults = {"AUTH_MODE": "open", "TRUSTED_PROXIES": "1"}
+    if SAMPLES.is_dir():
+        defaults["COMPANY_NAME"] = SAMPLE_COMPANY
+    for name, value in defaults.items():
+        if not environ.get(name):
+            environ[name] = value
+    if not environ.get("TOKEN_SECRET"):
+        environ["TOKEN_SECRET"] = _kept_secret(data_dir / "token-secret")
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return path.read_text(encoding="ascii").strip()
+
+
+def lay_out_documents(folder: Path, samples: Path = SAMPLES) -> bool:
+    """On the first run, make the folder of documents, with the samples in it. True if that was done now."""
+    if folder.exists():
+        return False
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if samples.is_dir():
+        # Under another name first: a copy that is interrupted must not pass for a folder that is complete.
+        half = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(half, ignore_errors=True)
+        shutil.copytree(samples, half)
+        half.rename(folder)
+    else:
+        folder.mkdir()
+    return True
+
+
+def listen(host: str, port: str) -> socket.socket:
+    """A socket bound to the address. Raises `ConfigurationError` if there is none to be had."""
+    if not port.isdecimal() or not 0 <= int(port) < 65536:
+        raise ConfigurationError(f"PORT: {port!r} is not a port number")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio switches off Nagle's algorithm only where the protocol is named, which costs 40 ms a chunk otherwise.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if os.name == "posix":
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, int(port)))
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"HOST={host} PORT={port} cannot be used: {error.strerror}. Choose another port: PORT=8080 make run"
+        ) from None
+    return listening

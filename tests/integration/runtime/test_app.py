@@ -1,0 +1,60 @@
+"""The app itself, indexed by the genuine runtime: an import that fails in Azure shows as nothing but zero functions."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from shared.settings import ROOT
+
+INDEX = """
+import asyncio, json
+from pathlib import Path
+from local.runtime import Runtime
+
+async def index() -> None:
+    runtime = await Runtime.start(Path.cwd())
+    print(json.dumps({function.name: function.trigger for function in runtime.functions}))
+    await runtime.close()
+
+asyncio.run(index())
+"""
+
+
+def test_every_function_is_indexed_with_its_trigger(tmp_path: Path) -> None:
+    indexed = subprocess.run(
+        [sys.executable, "-c", INDEX],
+        cwd=ROOT,
+        env=os.environ | {"AUTH_MODE": "open", "DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert indexed.returncode == 0, indexed.stderr
+    triggers = json.loads(indexed.stdout)
+    for trigger in triggers.values():
+        del trigger["name"], trigger["direction"]
+    assert triggers == {
+        "chat_http": {
+            "type": "httpTrigger",
+            "authLevel": "ANONYMOUS",
+            "route": "{*path}",
+            "methods": ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
+        },
+        "ingest_blob": {
+            "type": "blobTrigger",
+            "path": "documents/{name}",
+            "connection": "DOCUMENTS_STORAGE",
+            "source": "EventGrid",
+        },
+        "forget_blob": {"type": "eventGridTrigger"},
+        "reconcile_documents": {"type": "timerTrigger", "schedule": "30 */15 * * * *"},
+        "escalation_queue": {
+            "type": "serviceBusTrigger",
+            "queueName": "escalation-requests",
+            "connection": "SERVICE_BUS",
+        },
+        "relay_tickets": {"type": "timerTrigger", "schedule": "0 * * * * *"},
+    }
+    assert list(tmp_path.iterdir()) == [], "indexing opens nothing"
