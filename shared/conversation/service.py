@@ -155,13 +155,9 @@ class ConversationService:
                 outcome = await self._fail(opened, running, Unavailable("The answer took too long. Please try again."))
             except SupportAgentError as error:
                 outcome = await self._fail(opened, running, error)
-            except Exception as error:
+            except Exception:
                 logger.exception("turn failed")
-                outcome = await self._fail(
-                    opened,
-                    running,
-                    Unavailable(f"The assistant had a problem ({type(error).__name__}). Please try again."),
-                )
+                outcome = await self._fail(opened, running, Unavailable("Something went wrong. Please try again."))
             seconds = time.perf_counter() - began
             telemetry.turns.add(1, {"outcome": outcome})
             telemetry.turn_seconds.record(seconds, {"outcome": outcome})

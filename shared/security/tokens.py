@@ -5,6 +5,7 @@ The audience claim keeps the two apart, so that a session's token never opens an
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,11 @@ class Tokens:
     """Issues and checks tokens. `now` returns an aware datetime; expiry is judged by it alone."""
 
     def __init__(self, secret: str, *, operator_minutes: int, now: Callable[[], datetime]) -> None:
-        """Raises `ConfigurationError` for a secret of less than 32 bytes."""
+        """Without a secret (possible with AUTH_MODE=open only) a random one is used: tokens then end with the process.
+
+        Raises `ConfigurationError` for one of less than 32 bytes.
+        """
+        secret = secret or secrets.token_urlsafe(48)
         if len(secret.encode()) < _MIN_SECRET_BYTES:
             raise ConfigurationError(f"TOKEN_SECRET: at least {_MIN_SECRET_BYTES} bytes are needed to sign tokens")
         self._secret = secret

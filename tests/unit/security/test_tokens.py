@@ -101,3 +101,12 @@ def test_any_text_is_refused(text: str) -> None:
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="TOKEN_SECRET"):
         tokens(secret="short")
+
+
+def test_without_a_secret_tokens_hold_for_the_process_that_made_them() -> None:
+    first, second = tokens(secret=""), tokens(secret="")
+    token = first.issue_session("ses-1", NOW + timedelta(hours=1))
+
+    first.verify_session(token, "ses-1")
+    with pytest.raises(Unauthenticated):
+        second.verify_session(token, "ses-1")

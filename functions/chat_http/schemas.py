@@ -1,0 +1,234 @@
+"""What goes over the wire, as pydantic models: requests are checked by them, answers are made of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.memory import models
+from shared.memory.models import Owner, Rating, Role, Scalar
+
+MAX_COMMENT = 1000
+Token = Annotated[str, Field(description="A JWT, for the header `Authorization: Bearer <token>`.")]
+Comment = Annotated[str, Field(max_length=MAX_COMMENT, pattern=r"^[^\x00]*$")]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+# ---- requests
+
+
+class StartSession(_Wire):
+    user_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="The customer's id in your own system. It is what the caller says, and proves nothing.",
+        examples=["user123"],
+    )
+
+
+class SendMessage(_Wire):
+    message: str = Field(
+        min_length=1,
+        pattern=r"^[^\x00]*$",
+        description="What the customer says. Its greatest length is set by MAX_MESSAGE_CHARS.",
+        examples=["How do I reset my password?"],
+    )
+    client_message_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
+        description="An id of your own. A message that is sent again with the same id is stored and answered once.",
+        examples=["0b0c7f4e-5d3b-4f0a-9f2e-3a3c1f1f8a10"],
+    )
+
+
+class Escalate(_Wire):
+    comment: Comment = Field(default="", description="What the person should know.", examples=["I was charged twice."])
+
+
+class GiveFeedback(_Wire):
+    rating: Rating = Field(description="`up`: it helped. `down`: it did not.")
+    comment: Comment = Field(default="", description="Why.", examples=["Exactly what I needed."])
+
+
+class Login(_Wire):
+    username: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$", examples=["ada"])
+    password: str = Field(min_length=1, max_length=256, examples=["correct horse battery staple"])
+
+
+# ---- answers
+
+
+class Source(_Wire):
+    """The evidence behind one citation: `content[start:end] == quote`."""
+
+    id: str
+    content: str = Field(description="The passage that was found.")
+    metadata: dict[str, Scalar] = Field(
+        description="Where it is from: `source`, `title`, `section`, and `url` where known.",
+        examples=[{"source": "account.md", "title": "Your account", "section": "Passwords"}],
+    )
+    distance: float = Field(description="Cosine distance of the passage to the question: 0 same, 2 opposite.")
+    quote: str = Field(description="The words of the passage that the answer rests on.")
+    start: int = Field(description="Where the quote begins in `content`, in characters.")
+    end: int
+
+
+class Usage(_Wire):
+    """Tokens of one turn, over all calls of the model."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class Answer(_Wire):
+    """The answer to one message. While a person answers (202), `message_id` and `message` are null."""
+
+    message_id: str | None = Field(description="The answer's id, for feedback.")
+    message: str | None = Field(description="The answer. `[n]` in it stands for the n-th of `sources`.")
+    sources: list[Source]
+    requires_escalation: bool = Field(description="A person should take over, or was asked to: then see `ticket_id`.")
+    ticket_id: str | None = Field(description="The reference of the ticket that this turn made.")
+    grounded: bool = Field(description="Whether the answer rests on sources that were checked word by word.")
+    degraded: bool = Field(description="Whether the language model failed, and the answer was made without it.")
+    handed_over: bool = Field(description="A person answers this conversation. Poll `GET …/messages?after=seq`.")
+    reply_to: str = Field(description="The id under which the customer's message was stored.")
+    seq: int = Field(description="Number of the newest message of this turn; pass it on as `after`.")
+    usage: Usage
+
+    @classmethod
+    def of(cls, answer: models.Message, question: models.Message) -> Self:
+        return cls(
+            message_id=answer.id,
+            message=answer.text,
+            sources=[Source.model_validate(source) for source in answer.sources],
+            requires_escalation=answer.requires_escalation,
+            ticket_id=answer.ticket_id,
+            grounded=answer.grounded,
+            degraded=answer.degraded,
+            handed_over=False,
+            reply_to=question.id,
+            seq=answer.seq,
+            usage=Usage.model_validate(answer.usage),
+        )
+
+    @classmethod
+    def by_a_person(cls, question: models.Message) -> Self:
+        """The bot is silent: somebody of the company will answer."""
+        return cls(
+            message_id=None,
+            message=None,
+            sources=[],
+            requires_escalation=False,
+            ticket_id=None,
+            grounded=False,
+            degraded=False,
+            handed_over=True,
+            reply_to=question.id,
+            seq=question.seq,
+            usage=Usage.model_validate(models.Usage()),
+        )
+
+
+class SessionStarted(_Wire):
+    session_id: str
+    thread_id: str = Field(description="The same as session_id: AG-UI's name for it.")
+    token: Token
+    expires_at: datetime = Field(description="When the conversation ends, and the token with it.")
+    message: str = Field(description="The greeting.")
+
+
+class SessionToken(_Wire):
+    token: Token
+    expires_at: datetime
+
+
+class Attachment(_Wire):
+    id: str
+    name: str
+    size: int = Field(description="Bytes.")
+    problem: str | None = Field(description="Why it could not be read, if it could not.")
+
+
+class Feedback(_Wire):
+    rating: Rating
+    comment: str
+    at: datetime | None
+
+
+class Message(_Wire):
+    """One message of a conversation."""
+
+    message_id: str
+    seq: int = Field(description="Its number: 1, 2, 3, …")
+    role: Role = Field(
+        description="`user`: the customer, `assistant`: the bot, `human_agent`: a person of the company."
+    )
+    message: str
+    author: str | None = Field(description="The name of the person, for `human_agent`.")
+    created_at: datetime
+    reply_to: str | None
+    attachments: list[Attachment]
+    sources: list[Source]
+    grounded: bool
+    degraded: bool
+    requires_escalation: bool
+    ticket_id: str | None
+    feedback: Feedback | None
+
+    @classmethod
+    def of(cls, message: models.Message) -> Self:
+        return cls(
+            message_id=message.id,
+            seq=message.seq,
+            role=message.role,
+            message=message.text,
+            author=message.author,
+            created_at=message.created_at,
+            reply_to=message.reply_to,
+            attachments=[Attachment.model_validate(attachment) for attachment in message.attachments],
+            sources=[Source.model_validate(source) for source in message.sources],
+            grounded=message.grounded,
+            degraded=message.degraded,
+            requires_escalation=message.requires_escalation,
+            ticket_id=message.ticket_id,
+            feedback=Feedback.model_validate(message.feedback) if message.feedback else None,
+        )
+
+
+class NewMessages(_Wire):
+    """The messages after the one asked for, oldest first."""
+
+    owner: Owner = Field(description="Who answers: `bot` or `human`.")
+    messages: list[Message]
+
+
+class History(NewMessages):
+    """A whole conversation."""
+
+    session_id: str
+    user_id: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+class Erasure(_Wire):
+    """The receipt: how much was erased. All 0 if there was nothing (any more)."""
+
+    conversations: int
+    messages: int
+    tickets: int
+    facts: int
+
+
+class OperatorToken(_Wire):
+    access_token: Token
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - RFC 6750's name for the scheme
+    expires_at: datetime

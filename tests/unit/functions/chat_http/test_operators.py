@@ -1,0 +1,79 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from functions.chat_http import operators
+from shared.memory.models import Operator
+from shared.security.passwords import DUMMY_HASH, hash_password
+
+PASSWORD = "correct horse battery staple"
+HASH = hash_password(PASSWORD)
+
+
+@pytest.fixture
+def with_ada(api: Any) -> Any:
+    api.services.store.operators["ada"] = Operator("ada", "Ada L.", HASH, datetime(2026, 1, 1, tzinfo=UTC))
+    return api
+
+
+async def test_an_operator_signs_in_and_may_erase_a_customer(with_ada: Any) -> None:
+    response = await with_ada.http.post("/auth/login", json={"username": "ada", "password": PASSWORD})
+
+    assert response.status_code == 200
+    signed_in = response.json()
+    assert signed_in["token_type"] == "bearer"
+    assert signed_in["expires_at"] == "2026-05-04T13:00:10Z"
+    await with_ada.start("user123")
+    await with_ada.start("user123")
+    headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
+    receipt = await with_ada.http.delete("/customers/user123", headers=headers)
+    assert receipt.json() == {"conversations": 2, "messages": 0, "tickets": 0, "facts": 0}
+
+
+async def test_unknown_users_and_wrong_passwords_look_the_same(
+    with_ada: Any, problem: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def spy(password_hash: str, password: str) -> bool:
+        checked.append(password_hash)
+        return original(password_hash, password)
+
+    original = operators.verify_password
+    monkeypatch.setattr(operators, "verify_password", spy)
+    wrong = problem(await with_ada.http.post("/auth/login", json={"username": "ada", "password": "wrong"}), 401)
+    unknown = problem(await with_ada.http.post("/auth/login", json={"username": "eve", "password": "wrong"}), 401)
+
+    assert wrong == unknown
+    # Both cost one check of a hash of the same strength (see the tests of passwords).
+    assert checked == [HASH, DUMMY_HASH]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"username": "ada"}, {"username": "", "password": "x"}, {"username": "ada", "password": "x" * 257}]
+)
+async def test_incomplete_logins_are_refused(api: Any, problem: Any, body: dict[str, str]) -> None:
+    problem(await api.http.post("/auth/login", json=body), 422)
+
+
+async def test_a_login_as_a_form_is_refused(api: Any, problem: Any) -> None:
+    problem(await api.http.post("/auth/login", data={"username": "ada", "password": "x"}), 415)
+
+
+async def test_erasing_a_customer_needs_an_operator(api: Any, problem: Any) -> None:
+    response = await api.http.delete("/customers/user123")
+    problem(response, 401)
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("user_id", ["org/7", "a b", "ümlaut@example.com", "auth0|5f", "x?y#z"])
+async def test_any_user_id_can_be_erased(api: Any, user_id: str) -> None:
+    await api.start(user_id)
+    path = "/customers/" + "".join(f"%{byte:02X}" for byte in user_id.encode())
+    receipt = await api.http.delete(path, headers=api.operator())
+    assert receipt.json()["conversations"] == 1
+
+
+async def test_no_customer_is_no_customer(api: Any, problem: Any) -> None:
+    problem(await api.http.delete("/customers/", headers=api.operator()), 422)

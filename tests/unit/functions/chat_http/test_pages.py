@@ -1,0 +1,73 @@
+import re
+from typing import Any
+
+import pytest
+
+from functions.chat_http.pages import STATIC
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_pages_and_all_they_load_come_from_here(api: Any, path: str) -> None:
+    page = await api.http.get(path)
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(loaded) >= 2
+    for address in loaded:
+        if address.startswith("data:"):
+            continue
+        assert address.startswith("/")
+        response = await api.http.get(address)
+        assert response.status_code == 200, address
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_the_policy_of_a_page_allows_no_script_but_our_files(api: Any, path: str) -> None:
+    page = await api.http.get(path)
+
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert policy["connect-src"] == "'self'"
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=|<style|\bstyle=", page.text)
+
+
+async def test_files_are_asked_for_again_only_when_they_changed(api: Any) -> None:
+    first = await api.http.get("/static/chat.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await api.http.get("/static/chat.js", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_the_chat_page_never_makes_html_of_text() -> None:
+    script = (STATIC / "chat.js").read_text()
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", script)
+
+
+async def test_the_document_names_every_operation_once_and_all_that_can_go_wrong(api: Any) -> None:
+    document = (await api.http.get("/openapi.json")).json()
+
+    operations = [(path, method, op) for path, ops in document["paths"].items() for method, op in ops.items()]
+    names = [op["operationId"] for _, _, op in operations]
+    assert len(names) == len(set(names)) == 15
+    for path, _, op in operations:
+        assert op["description"], path
+        for status, response in op["responses"].items():
+            if int(status) >= 400:
+                schema = response["content"]["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}
+        assert "429" in op["responses"]
+        if "/{session_id}" in path:
+            assert op["security"] == [{"SessionToken": []}]
+            assert {"401", "403", "404"} <= set(op["responses"])
+    assert set(document["components"]["securitySchemes"]) == {"SessionToken", "OperatorToken"}
+
+
+async def test_the_document_shows_all_three_kinds_of_message(api: Any) -> None:
+    document = (await api.http.get("/openapi.json")).json()
+    operation = document["paths"]["/chat/sessions/{session_id}/messages"]["post"]
+
+    content = operation["requestBody"]["content"]
+    assert set(content) == {"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}
+    assert "attachments" in content["multipart/form-data"]["schema"]["properties"]
+    assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
