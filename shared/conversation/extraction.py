@@ -27,12 +27,19 @@ FEW = 3
 HEADING_WEIGHT = 0.5
 """A heading that says what was asked ("How do I reset my password?") marks the passage written to answer it; the lowest
 heading counts, as those above it stand over its neighbours too."""
+TEXT_WEIGHT = 0.5
+"""And one that takes up the question's words itself is preferred to one that only stands under them."""
 LEAST_SHARE = 0.25
 """A passage further down the ranking is preferred only if it covers this much more of the question."""
 
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
 _HEADING = re.compile(r"^#{1,6}\s")
 _RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$")
+_FENCE = re.compile(r"^\s*(?:```|~~~)")
+# What a page says about itself: call-out marks ("> [!NOTE]"), and entries of its table of contents.
+_FURNITURE = re.compile(
+    r"^\s*(?:>\s*)?(?:\[![A-Z]+\]|(?:[-*+•]|\d+[.)])\s+\[[^\]]*\]\(#[^)]*\)|in this article:)\s*$", re.IGNORECASE
+)
 _TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|?)+\s*$")
 
 
@@ -112,7 +119,8 @@ def _share(text: str, weights: dict[str, float]) -> float:
 def _passage_score(candidate: Candidate, first: Candidate, weights: dict[str, float]) -> float:
     share = _share(f"{candidate.heading} {candidate.text}", weights)
     about = HEADING_WEIGHT * _share(candidate.heading.rpartition(SEPARATOR)[2], weights)
-    return share + about + candidate.relevance + (LEAST_SHARE if candidate is first else 0)
+    said = TEXT_WEIGHT * _share(candidate.text, weights)
+    return share + about + said + candidate.relevance + (LEAST_SHARE if candidate is first else 0)
 
 
 def _chosen(blocks: Sequence[_Block], weights: dict[str, float]) -> list[_Block]:
@@ -151,40 +159,59 @@ def _shortened(block: _Block, weights: dict[str, float]) -> _Block:
 
 
 def _blocks(markdown: str) -> Iterator[_Block]:
-    paragraph: list[str] = []
-    items: list[str] = []
-
-    def flush() -> Iterator[_Block]:
-        if entries := _coded_entries(paragraph):
-            yield from (_Block("row", (entry,)) for entry in entries)
-        elif paragraph:
-            yield _Block("paragraph", tuple(_sentences(paragraph)))
-        if items:
-            yield _Block("list", tuple(items))
-        paragraph.clear()
-        items.clear()
-
-    lines = markdown.splitlines()
+    """The blocks of a passage in order; headings, rules and furniture are left out."""
+    reader = _BlockReader()
+    lines, in_code = markdown.splitlines(), False
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        row = line.lstrip().startswith("|")
-        if row or _HEADING.match(line) or _RULE.match(line):
-            yield from flush()
-            if row and not _TABLE_RULE.match(line) and not (following.strip() and _TABLE_RULE.match(following)):
-                yield _Block(
-                    "row", (" — ".join(cell for c in line.strip().strip("|").split("|") if (cell := c.strip())),)
-                )
-        elif not line.strip():
-            if not items:
-                yield from flush()
+        if _FENCE.match(line):
+            in_code = not in_code
+            yield from reader.flush()
+        elif in_code:
+            if line.strip():
+                yield _Block("code", (f"`{line.strip()}`",))
+        elif line.lstrip().startswith("|"):
+            yield from reader.flush()
+            header = following.strip() and _TABLE_RULE.match(following)
+            if not header and not _TABLE_RULE.match(line):
+                cells = (cell.strip() for cell in line.strip().strip("|").split("|"))
+                yield _Block("row", (" — ".join(filter(None, cells)),))
+        elif _HEADING.match(line) or _RULE.match(line):
+            yield from reader.flush()
+        elif not _FURNITURE.match(line):
+            yield from reader.read(line)
+    yield from reader.flush()
+
+
+class _BlockReader:
+    """Collects the lines of a paragraph or a list until another block begins."""
+
+    def __init__(self) -> None:
+        self._paragraph: list[str] = []
+        self._items: list[str] = []
+
+    def read(self, line: str) -> Iterator[_Block]:
+        """Take one more line. Yields the block that it ends, if it ends one."""
+        if not line.strip():
+            if not self._items:  # a list goes on after an empty line
+                yield from self.flush()
         elif _ITEM.match(line):
-            items.append(line.rstrip())
-        elif items and line[:1].isspace():
-            items[-1] += f" {line.strip()}"
+            self._items.append(line.rstrip())
+        elif self._items and line[:1].isspace():
+            self._items[-1] += f" {line.strip()}"
         else:
-            if items:
-                yield from flush()
-            paragraph.append(line.strip().lstrip("> "))
-    yield from flush()
+            if self._items:
+                yield from self.flush()
+            self._paragraph.append(line.strip().lstrip("> "))
+
+    def flush(self) -> Iterator[_Block]:
+        """What was collected."""
+        if entries := _coded_entries(self._paragraph):
+            yield from (_Block("row", (entry,)) for entry in entries)
+        elif self._paragraph:
+            yield _Block("paragraph", tuple(_sentences(self._paragraph)))
+        if self._items:
+            yield _Block("list", tuple(self._items))
+        self._paragraph, self._items = [], []
 
 
 def _coded_entries(lines: Sequence[str]) -> list[str]:
@@ -208,7 +235,7 @@ def _render(blocks: Sequence[_Block], number: int) -> list[str]:
     pieces: list[str] = []
     for i, block in enumerate(blocks):
         if i:
-            same_table = block.kind == "row" and blocks[i - 1].kind == "row"
+            same_table = block.kind in ("row", "code") and blocks[i - 1].kind == block.kind
             pieces[-1] += "  \n" if same_table else "\n" if pieces[-1].endswith(f": [{number}]") else "\n\n"
         joint = "\n" if block.kind == "list" else " "
         lines = [f"{line} [{number}]" for line in block.lines]

@@ -127,7 +127,7 @@ class AnswerVerifier:
 
 def find_support(claim: str, evidence: Evidence) -> Support | None:
     """The smallest span of the passage that supports the claim; None if there is none."""
-    plain = _LIST_MARK.sub("", claim).strip()
+    plain = _LIST_MARK.sub("", claim).strip().strip("`")
     if plain and (verbatim := _find(plain, evidence.content)):
         return Support(evidence, *verbatim, 1.0)
     wanted = set(terms(_DECORATION.sub(" ", plain)))

@@ -53,5 +53,12 @@ def test_a_code_finds_its_table_row() -> None:
     assert extract("What does E-22 mean?", [PASSWORD, CODES]) == ["E-22 — Pump blocked — Descale [3]"]
 
 
+def test_call_out_marks_and_tables_of_contents_are_no_answer() -> None:
+    page = "In this article:\n\n* [Linux](#linux)\n* [Windows](#windows)\n\n> [!NOTE]\n> Close the port first.\n\n"
+    page += "Run this:\n\n```\nsudo usermod -a -G dialout $USER\n```\n"
+    answer = "".join(extract("How do I open the port?", [Candidate(1, "Ports", page, 0.9)]))
+    assert answer == "Close the port first. [1]\n\nRun this: [1]\n`sudo usermod -a -G dialout $USER` [1]"
+
+
 def test_no_candidates_no_answer() -> None:
     assert extract("anything?", []) == []
