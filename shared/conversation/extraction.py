@@ -1,9 +1,9 @@
 """The part of the given passages that answers a question, found without a language model.
 
-The best passage answers. It is read as blocks: a paragraph, a list with the line that leads into it, a table row, a
-line of a table whose cells were lost. A short passage is given whole; of a long one, the block that says most about the
-question and its neighbours, as far as they fit. A code in the question is different: only what holds that very code
-answers, whichever passage it is in.
+The best section of a passage answers: what stands under one heading. It is read as blocks: a paragraph, a list, a table
+row, a line of code. A short section is given whole; of a long one, the block that says most about the question and its
+neighbours, as far as they fit. A code in the question is different: only what holds that very code answers, whichever
+section it is in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.conversation.sentences import spans
+from shared.knowledge import markdown
 from shared.knowledge.chunking import SEPARATOR
 from shared.knowledge.terms import codes, terms
 
@@ -24,23 +25,21 @@ MAX_ITEMS = 12
 """Longest list given whole: instructions seldom have more steps."""
 FEW = 3
 """Items of a longer list, or sentences of a long paragraph, that are chosen instead."""
-HEADING_WEIGHT = 0.5
-"""A heading that says what was asked ("How do I reset my password?") marks the passage written to answer it; the lowest
-heading counts, as those above it stand over its neighbours too."""
+HEADING_WEIGHT = 1.0
+"""A heading that is the question ("How do I reset my password?") marks the section written to answer it. The lowest one
+counts, as those above it stand over its neighbours too."""
 TEXT_WEIGHT = 0.5
 """And one that takes up the question's words itself is preferred to one that only stands under them."""
 LEAST_SHARE = 0.25
-"""A passage further down the ranking is preferred only if it covers this much more of the question."""
+"""A section of a passage further down the ranking is preferred only if it covers this much more of the question."""
 
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
-_HEADING = re.compile(r"^#{1,6}\s")
 _RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 # What a page says about itself: call-out marks ("> [!NOTE]"), and entries of its table of contents.
 _FURNITURE = re.compile(
     r"^\s*(?:>\s*)?(?:\[![A-Z]+\]|(?:[-*+•]|\d+[.)])\s+\[[^\]]*\]\(#[^)]*\)|in this article:)\s*$", re.IGNORECASE
 )
-_TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|?)+\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,46 +64,72 @@ class _Block:
         return " ".join(self.lines)
 
 
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """`heading` is the lowest one above the text; `first` marks those of the passage that was ranked first."""
+
+    passage: Candidate
+    heading: str
+    blocks: tuple[_Block, ...]
+    first: bool
+
+    @property
+    def text(self) -> str:
+        return "\n".join(block.text for block in self.blocks)
+
+
 def extract(question: str, candidates: Sequence[Candidate]) -> list[str]:
     """The answer in pieces that, joined, are its Markdown; each sentence ends with its citation. Empty: no answer.
 
     `candidates` are in order of rank.
     """
+    sections = [
+        _Section(candidate, heading, blocks, first=i == 0)
+        for i, candidate in enumerate(candidates)
+        for heading, blocks in _sections(candidate)
+    ]
     asked = codes(question)
-    if asked and (found := _with_code(question, asked, candidates)):
+    if asked and (found := _with_code(question, asked, sections)):
         return found
-    if not candidates:
+    if not sections:
         return []
-    weights = _weights(question, candidates)
-    passage = max(candidates, key=lambda c: _passage_score(c, candidates[0], weights))
-    blocks = list(_blocks(passage.text))
-    return _render(_chosen(blocks, weights), passage.number)
+    weights = _weights(question, sections)
+    best = max(sections, key=lambda section: _section_score(section, weights))
+    return _render(_chosen(best.blocks, weights), best.passage.number)
 
 
-def _with_code(question: str, asked: Sequence[str], candidates: Sequence[Candidate]) -> list[str]:
+def _sections(passage: Candidate) -> Iterator[tuple[str, tuple[_Block, ...]]]:
+    """Each heading with the blocks under it; what comes before the first heading belongs to the passage's own."""
+    heading, start = passage.heading.rpartition(SEPARATOR)[2], 0
+    for at, end, _, following in [*markdown.headings(passage.text), (len(passage.text), 0, 0, "")]:
+        if blocks := tuple(_blocks(passage.text[start:at])):
+            yield heading, blocks
+        heading, start = following, end
+
+
+def _with_code(question: str, asked: Sequence[str], sections: Sequence[_Section]) -> list[str]:
     """The row or sentence that holds the code and most of the question; a sentence with the one after it."""
     patterns = [re.compile(rf"(?<![\w-]){re.escape(code)}(?![\w-])", re.IGNORECASE) for code in asked]
-    weights = _weights(question, candidates)
+    weights = _weights(question, sections)
     best: tuple[float, list[str]] | None = None
-    for candidate in candidates:
-        for block in _blocks(candidate.text):
+    for section in sections:
+        for block in section.blocks:
             for i, line in enumerate(block.lines):
                 hits = sum(bool(pattern.search(line)) for pattern in patterns)
                 if not hits:
                     continue
                 # The row's own code stands at its beginning; elsewhere a code is only mentioned.
                 leads = any(pattern.match(line.lstrip("|*_` -")) for pattern in patterns)
-                said = f"{candidate.heading} {line}"
-                score = hits + 0.5 * leads + _share(said, weights)
+                score = hits + 0.5 * leads + _share(f"{section.passage.heading} {section.heading} {line}", weights)
                 more = block.lines[i + 1 : i + 2] if block.kind == "paragraph" else ()
                 if best is None or score > best[0]:
-                    best = score, _render([_Block(block.kind, (line, *more))], candidate.number)
+                    best = score, _render([_Block(block.kind, (line, *more))], section.passage.number)
     return best[1] if best else []
 
 
-def _weights(question: str, candidates: Sequence[Candidate]) -> dict[str, float]:
-    """Rarity of each of the question's words among the candidates' blocks, adding up to 1."""
-    held = [set(terms(f"{c.heading} {block.text}")) for c in candidates for block in _blocks(c.text)]
+def _weights(question: str, sections: Sequence[_Section]) -> dict[str, float]:
+    """Rarity of each of the question's words among the blocks, adding up to 1."""
+    held = [set(terms(f"{s.passage.heading} {s.heading} {block.text}")) for s in sections for block in s.blocks]
     idf = {term: math.log(1 + len(held) / (1 + sum(term in block for block in held))) for term in set(terms(question))}
     total = sum(idf.values()) or 1.0
     return {term: value / total for term, value in idf.items()}
@@ -116,11 +141,17 @@ def _share(text: str, weights: dict[str, float]) -> float:
     return sum(weight for term, weight in weights.items() if term in said)
 
 
-def _passage_score(candidate: Candidate, first: Candidate, weights: dict[str, float]) -> float:
-    share = _share(f"{candidate.heading} {candidate.text}", weights)
-    about = HEADING_WEIGHT * _share(candidate.heading.rpartition(SEPARATOR)[2], weights)
-    said = TEXT_WEIGHT * _share(candidate.text, weights)
-    return share + about + said + candidate.relevance + (LEAST_SHARE if candidate is first else 0)
+def _likeness(heading: str, weights: dict[str, float]) -> float:
+    """How much heading and question say the same (0 … 1): what they share, less for what only the heading says."""
+    words = set(terms(heading))
+    return _share(heading, weights) * len(words & weights.keys()) / len(words) if words else 0.0
+
+
+def _section_score(section: _Section, weights: dict[str, float]) -> float:
+    share = _share(f"{section.passage.heading} {section.heading} {section.text}", weights)
+    about = HEADING_WEIGHT * _likeness(section.heading, weights)
+    said = TEXT_WEIGHT * _share(section.text, weights)
+    return share + about + said + section.passage.relevance + (LEAST_SHARE if section.first else 0)
 
 
 def _chosen(blocks: Sequence[_Block], weights: dict[str, float]) -> list[_Block]:
@@ -158,24 +189,21 @@ def _shortened(block: _Block, weights: dict[str, float]) -> _Block:
     return _Block(block.kind, tuple(block.lines[i] for i in sorted(ranked[:FEW])))
 
 
-def _blocks(markdown: str) -> Iterator[_Block]:
-    """The blocks of a passage in order; headings, rules and furniture are left out."""
+def _blocks(text: str) -> Iterator[_Block]:
+    """The blocks of a section in order; rules and furniture are left out."""
     reader = _BlockReader()
-    lines, in_code = markdown.splitlines(), False
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
-        if _FENCE.match(line):
-            in_code = not in_code
+    lines = [(line.rstrip("\n"), code) for _, line, code in markdown.lines(text)]
+    for (line, code), (following, _) in zip(lines, [*lines[1:], ("", False)], strict=False):
+        if code:
             yield from reader.flush()
-        elif in_code:
-            if line.strip():
+            if line.strip() and not _FENCE.match(line):
                 yield _Block("code", (f"`{line.strip()}`",))
         elif line.lstrip().startswith("|"):
             yield from reader.flush()
-            header = following.strip() and _TABLE_RULE.match(following)
-            if not header and not _TABLE_RULE.match(line):
+            if not markdown.is_table_rule(line) and not markdown.is_table_rule(following):
                 cells = (cell.strip() for cell in line.strip().strip("|").split("|"))
                 yield _Block("row", (" — ".join(filter(None, cells)),))
-        elif _HEADING.match(line) or _RULE.match(line):
+        elif _RULE.match(line):
             yield from reader.flush()
         elif not _FURNITURE.match(line):
             yield from reader.read(line)
