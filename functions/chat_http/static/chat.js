@@ -184,7 +184,7 @@ function addSources(item, sources) {
     const { title, section, source: name, url } = source.metadata;
     const label = [title || name, section].filter(Boolean).join(" › ");
     const cite = element("cite", {}, isWeb(url) ? element("a", { href: url, rel: "noopener", textContent: label }) : label);
-    return element("li", { id: prefix + (index + 1) }, cite, element("blockquote", { textContent: source.quote }));
+    return element("li", { id: prefix + (index + 1) }, cite, element("blockquote", {}, ...bold(source.quote)));
   });
   item.append(
     element("details", {}, element("summary", { textContent: `Sources (${sources.length})` }), element("ol", {}, ...entries)),
@@ -192,20 +192,23 @@ function addSources(item, sources) {
   linkCitations(item.querySelector(".text"), prefix, sources.length);
 }
 
-/** Turn each [n] of an answer into a link to its source. */
+/** Turn each [n] of an answer into a link to its source, and **words** into bold ones. */
 function linkCitations(text, prefix, count) {
-  const parts = text.textContent.split(/(\[\d+\])/);
-  text.replaceChildren(
-    ...parts.map((part) => {
-      const number = Number(/^\[(\d+)\]$/.exec(part)?.[1]);
-      if (!(number >= 1 && number <= count)) return part;
-      const link = element("a", { href: `#${prefix}${number}`, textContent: part });
-      link.setAttribute("aria-label", `Source ${number}`);
-      link.addEventListener("click", () => {
-        document.getElementById(prefix + number).closest("details").open = true;
-      });
-      return link;
-    }),
+  text.replaceChildren(...bold(text.textContent, (part) => {
+    const number = Number(/^\[(\d+)\]$/.exec(part)?.[1]);
+    if (!(number >= 1 && number <= count)) return part;
+    const link = element("a", { href: `#${prefix}${number}`, textContent: part });
+    link.setAttribute("aria-label", `Source ${number}`);
+    link.addEventListener("click", () => {
+      document.getElementById(prefix + number).closest("details").open = true;
+    });
+    return link;
+  }));
+}
+
+function bold(text, other = (part) => part) {
+  return text.split(/(\*\*[^*]+\*\*|\[\d+\])/).map((part) =>
+    part.startsWith("**") && part.length > 4 ? element("strong", { textContent: part.slice(2, -2) }) : other(part),
   );
 }
 
