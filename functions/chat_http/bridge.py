@@ -11,8 +11,10 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from azurefunctions.extensions.http.fastapi import web
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -48,6 +50,16 @@ _FAILED = json.dumps(
         "detail": "The request could not be answered. Please try again.",
     }
 ).encode()
+
+
+def leave_all_paths_to_us() -> None:
+    """Make the FastAPI app that the runtime puts in front of ours without paths of its own.
+
+    By default it would answer /docs, /redoc and /openapi.json itself, with a document of its catch-all route, and our
+    function would wait for a request that never comes. To be called before the runtime starts its server, which is
+    after it has imported the app.
+    """
+    web.FastAPI = partial(FastAPI, docs_url=None, redoc_url=None, openapi_url=None)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class Bridge:

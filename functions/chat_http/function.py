@@ -4,8 +4,9 @@ import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from functions.chat_http.app import create_app
-from functions.chat_http.bridge import Bridge
+from functions.chat_http.bridge import Bridge, leave_all_paths_to_us
 
+leave_all_paths_to_us()
 blueprint = func.Blueprint()
 bridge = Bridge(create_app())
 

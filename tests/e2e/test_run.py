@@ -171,6 +171,18 @@ def test_documents_follow_the_folder_and_everything_survives_a_restart(
     assert unchanged.stop() == 0
 
 
+def test_every_path_is_the_apis_own(start: Callable[[], App]) -> None:
+    app = start()
+    assert app.client.get("/openapi.json").json()["info"]["title"] == "Support Agent"
+    docs = app.client.get("/docs")
+    assert docs.status_code == 200
+    assert "https://" not in docs.text
+    assert app.client.get("/redoc").status_code == 404
+    assert "support_" in app.client.get("/metrics").text
+    assert app.client.get("/").headers["content-type"].startswith("text/html")
+    assert app.stop() == 0
+
+
 def test_an_answer_is_finished_whoever_leaves(start: Callable[[], App]) -> None:
     app = start()
     session = app.client.post("/chat/sessions").raise_for_status().json()
