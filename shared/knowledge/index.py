@@ -31,7 +31,10 @@ class DocumentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentRecord:
-    """`content_hash` is the SHA-256 of the document's bytes, `etag` that of the store when it was read."""
+    """`content_hash` changes with the document's bytes and metadata and with the code that reads them.
+
+    `etag` is that of the store when the document was read. Both are empty while a change is under way.
+    """
 
     name: str
     content_hash: str

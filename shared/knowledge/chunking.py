@@ -1,0 +1,213 @@
+"""From a document to passages that can be found, read and cited on their own.
+
+A passage is one section, and the headings above it are its breadcrumb. A section that is longer is split where a reader
+would pause, by `semantic-text-splitter`; short ones under the same heading share a passage, with that heading as its
+breadcrumb and their own in the text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+
+from semantic_text_splitter import MarkdownSplitter
+
+from shared.knowledge import markdown
+from shared.knowledge.embedding import Embedder
+from shared.knowledge.index import Chunk, Scalar
+
+VERSION = 1
+"""Raise it when the same document would give other chunks: every document is then read again."""
+TARGET_TOKENS = 220
+"""Most tokens of a passage without its breadcrumb; long enough to answer from, short enough to be about one thing."""
+FILLED = 0.8
+"""Share of the room at which a passage is full: from there on it ends at the best boundary."""
+RESERVED_TOKENS = 4
+"""Of the model's window, for its special tokens; the models in use have two."""
+MAX_CHARS_PER_TOKEN = 10
+"""A long word that is unknown to a model counts as one token, and may be a page of base64. English text has 4 to 5."""
+BLOCK_CHARS = 8_000
+"""The splitter's time grows with the square of its text in bad cases: longer sections go to it piece by piece."""
+SEPARATOR = " › "
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """`markdown[start:end]` stands under the headings of `path`; the last of them begins at `heading`.
+
+    `shared` is how much of the path a following section must have in common to share a passage with it.
+    """
+
+    path: tuple[str, ...]
+    heading: int
+    start: int
+    end: int
+    shared: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Its rows without header are `markdown[start:end]`."""
+
+    start: int
+    end: int
+    columns: str
+
+
+class Chunker:
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def chunk(
+        self, text: str, *, document: str, version: str, title: str, metadata: Mapping[str, Scalar]
+    ) -> Sequence[Chunk]:
+        """The passages of a Markdown text in reading order; none of them is empty, none overlaps another.
+
+        Each gets `metadata`, and `section` with the headings above it. A passage that starts in the middle of a table
+        has the table's column names at the end of its breadcrumb. Occupies a core: call it in a thread.
+        """
+        chunks: list[Chunk] = []
+        seen: Counter[tuple[str, str]] = Counter()
+        for section in self._joined(text, title):
+            headings = _below_title(section.path, title)
+            extra = {"section": SEPARATOR.join(headings)} if headings else {}
+            tables = list(_tables(text, section))
+            longest = max((table.columns for table in tables), key=len, default="")
+            room = self._room([title, *headings, longest])
+            for start, end in self._split(text, section, room):
+                columns = next((t.columns for t in tables if t.start <= start < t.end), "")
+                breadcrumb = self._breadcrumb([title, *headings, columns])
+                key = breadcrumb, text[start:end]
+                chunks.append(
+                    Chunk(
+                        id=_identifier(document, *key, seen[key]),
+                        document=document,
+                        version=version,
+                        text=text[start:end],
+                        breadcrumb=breadcrumb,
+                        start=start,
+                        end=end,
+                        metadata={**metadata, **extra},
+                    )
+                )
+                seen[key] += 1
+        return chunks
+
+    def _joined(self, text: str, title: str) -> Iterator[_Section]:
+        """The sections, small neighbours made one.
+
+        On Thunderbird's help articles (640 questions) that found more than a passage for each section: nDCG@10 .541
+        against .529, with a fifth fewer passages.
+        """
+        current: _Section | None = None
+        for section in _sections(text):
+            joined = _join(current, section) if current else None
+            if joined and self._fits(text, joined, title):
+                current = joined
+            else:
+                if current:
+                    yield current
+                current = section
+        if current:
+            yield current
+
+    def _fits(self, text: str, section: _Section, title: str) -> bool:
+        room = self._room([title, *_below_title(section.path, title)]) * FILLED
+        length = section.end - section.start
+        return length <= room * MAX_CHARS_PER_TOKEN and self._size(text[section.start : section.end]) <= room
+
+    def _size(self, text: str) -> int:
+        return max(self._embedder.count_tokens(text), len(text) // MAX_CHARS_PER_TOKEN)
+
+    def _room(self, crumbs: Sequence[str]) -> int:
+        window = self._embedder.max_tokens - RESERVED_TOKENS
+        return max(8, min(TARGET_TOKENS, window - self._embedder.count_tokens(self._breadcrumb(crumbs))))
+
+    def _breadcrumb(self, crumbs: Sequence[str]) -> str:
+        """At most a quarter of the model's window: of many headings the lowest stay, of long ones their beginnings."""
+        named = [crumb for crumb in crumbs if crumb]
+        for longest in (160, 80, 40, 20):
+            breadcrumb = SEPARATOR.join(_shortened(crumb, longest) for crumb in [*named[:1], *named[1:][-3:]])
+            if self._embedder.count_tokens(breadcrumb) <= self._embedder.max_tokens // 4:
+                return breadcrumb
+        return _shortened(named[-1], 20) if named else ""
+
+    def _split(self, text: str, section: _Section, room: int) -> Iterator[tuple[int, int]]:
+        splitter = MarkdownSplitter.from_callback(self._size, (max(1, int(room * FILLED)), room))
+        for start, end in _blocks(text, section):
+            for offset, passage in splitter.chunk_indices(text[start:end]):
+                if _has_words(passage):
+                    yield start + offset, start + offset + len(passage)
+
+
+def _sections(text: str) -> Iterator[_Section]:
+    """Where the text of each heading starts and ends. A heading with nothing under it is a section's text itself."""
+    path: list[tuple[int, str]] = []
+    start = heading = 0
+    for at, end, level, name in [*markdown.headings(text), (len(text), len(text), 0, "")]:
+        names = tuple(name for _, name in path)
+        if _has_words(text[start:at]):
+            yield _Section(names, heading, start, at, max(0, len(names) - 1))
+        elif path and level <= path[-1][0]:
+            yield _Section(names[:-1], heading, heading, at, len(names) - 1)
+        path = [*(entry for entry in path if entry[0] < level), (level, name)]
+        start, heading = end, at
+
+
+def _join(first: _Section, second: _Section) -> _Section | None:
+    """Both as one, if no heading of the first is lost: of its path, only the last may move into the text."""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(first.path, second.path, strict=False))
+    common = tuple(name for name, _ in pairs)
+    if len(common) < first.shared:
+        return None
+    start = first.start if len(common) == len(first.path) else first.heading
+    return replace(first, path=common, start=start, end=second.end)
+
+
+def _below_title(path: tuple[str, ...], title: str) -> tuple[str, ...]:
+    return path[1:] if path[:1] == (title,) else path
+
+
+def _tables(text: str, section: _Section) -> Iterator[_Table]:
+    lines = [
+        (section.start + at, line) for at, line, code in markdown.lines(text[section.start : section.end]) if not code
+    ]
+    number = 1
+    while number < len(lines):
+        at, line = lines[number]
+        header = lines[number - 1][1]
+        number += 1
+        if not (markdown.is_table_rule(line) and "|" in header):
+            continue
+        start = end = at + len(line)
+        while number < len(lines) and "|" in lines[number][1]:
+            end = lines[number][0] + len(lines[number][1])
+            number += 1
+        yield _Table(start, end, ", ".join(filter(None, markdown.cells(header))))
+
+
+def _blocks(text: str, section: _Section) -> Iterator[tuple[int, int]]:
+    start = section.start
+    while section.end - start > BLOCK_CHARS:
+        limit = start + BLOCK_CHARS
+        cuts = (text.rfind(boundary, start + BLOCK_CHARS // 2, limit) for boundary in ("\n\n", "\n", " "))
+        cut = next((cut for cut in cuts if cut > 0), limit)
+        yield start, cut
+        start = cut
+    yield start, section.end
+
+
+def _has_words(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+
+
+def _identifier(document: str, breadcrumb: str, text: str, occurrence: int) -> str:
+    content = "\x1f".join((document, breadcrumb, text, str(occurrence)))
+    return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -1,0 +1,213 @@
+"""What every `DocumentStore` does; then what is a folder's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.errors import InvalidInput, NotFound, PayloadTooLarge, Unavailable
+from shared.knowledge.documents import DocumentInfo, DocumentStore
+from shared.knowledge.folder import FolderDocumentStore
+
+OUTSIDE = [
+    "../secret.md",
+    "a/../../secret.md",
+    "/etc/hostname",
+    "a//b.md",
+    "./a.md",
+    "",
+    "a/",
+    "a\0.md",
+    "..",
+    "\ud800.md",
+]
+NOT_DOCUMENTS = [".hidden.md", ".git/config.md", "~$report.docx", "report.docx.tmp", "movie.part", "a/x.CRDOWNLOAD"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "documents"
+
+
+@pytest.fixture
+async def store(root: Path):
+    store = FolderDocumentStore(root)
+    yield store
+    await store.close()
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def listed(store: DocumentStore) -> dict[str, DocumentInfo]:
+    return {info.name: info async for info in store.list()}
+
+
+async def test_what_is_written_can_be_read(store: DocumentStore) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    info = await store.write("billing/vat (2026).md", b"# VAT\r\n\0")
+    assert await store.read("billing/vat (2026).md", max_bytes=100) == b"# VAT\r\n\0"
+    assert (info.name, info.size) == ("billing/vat (2026).md", 8)
+    assert before < info.modified_at < datetime.now(UTC) + timedelta(seconds=5)
+    assert await store.info("billing/vat (2026).md") == info
+    assert await listed(store) == {"billing/vat (2026).md": info}
+
+
+async def test_a_change_changes_the_etag(store: DocumentStore) -> None:
+    first = await store.write("a.md", b"one")
+    second = await store.write("a.md", b"two")
+    assert first.etag != second.etag
+    assert await store.read("a.md", max_bytes=3) == b"two"
+    assert await listed(store) == {"a.md": second}
+
+
+async def test_delete_is_silent_about_what_is_not_there(store: DocumentStore) -> None:
+    await store.write("a.md", b"one")
+    await store.delete("a.md")
+    await store.delete("a.md")
+    await store.delete("never/there.md")
+    assert await listed(store) == {}
+    with pytest.raises(NotFound):
+        await store.info("a.md")
+    with pytest.raises(NotFound):
+        await store.read("a.md", max_bytes=10)
+
+
+async def test_a_document_over_the_limit_is_not_read(store: DocumentStore) -> None:
+    await store.write("big.txt", b"x" * 11)
+    assert len(await store.read("big.txt", max_bytes=11)) == 11
+    with pytest.raises(PayloadTooLarge, match=r"big\.txt"):
+        await store.read("big.txt", max_bytes=10)
+
+
+@pytest.mark.parametrize("name", [*OUTSIDE, *NOT_DOCUMENTS])
+async def test_a_name_that_is_no_documents_is_neither_written_nor_found(store: DocumentStore, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        await store.write(name, b"x")
+    with pytest.raises(NotFound):
+        await store.read(name, max_bytes=10)
+    with pytest.raises(NotFound):
+        await store.info(name)
+    await store.delete(name)
+    assert await listed(store) == {}
+
+
+async def test_names_are_composed_characters(store: DocumentStore) -> None:
+    composed, split = "Größe/Café.md", unicodedata.normalize("NFD", "Größe/Café.md")
+    assert (await store.write(split, b"x")).name == composed
+    assert list(await listed(store)) == [composed]
+    assert await store.read(composed, max_bytes=1) == b"x"
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(min_size=1, max_size=30))
+async def test_any_name_is_kept_or_refused_and_stays_inside(name: str, store: DocumentStore, tmp_path: Path) -> None:
+    try:
+        info = await store.write(name, b"content")
+    except InvalidInput:
+        return
+    assert info.name == unicodedata.normalize("NFC", name)
+    assert (await listed(store))[info.name] == info
+    assert await store.read(info.name, max_bytes=10) == b"content"
+    assert names_in(tmp_path) == ["documents"]
+    await store.delete(info.name)
+    with pytest.raises(NotFound):
+        await store.info(info.name)
+
+
+# ---- a folder
+
+
+async def test_unfinished_and_hidden_files_are_not_listed(store: DocumentStore, root: Path) -> None:
+    for name in ("a.md", ".a.md", "~$a.docx", "a.md.tmp", "b.pdf.part", "c.pdf.crdownload"):
+        (root / name).write_bytes(b"x")
+    (root / ".git").mkdir()
+    (root / ".git" / "b.md").write_bytes(b"x")
+    assert list(await listed(store)) == ["a.md"]
+
+
+async def test_links_that_lead_out_are_no_documents(store: DocumentStore, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "keys.md").write_bytes(b"secret")
+    (root / "keys.md").symlink_to(tmp_path / "secret" / "keys.md")
+    (root / "folder").symlink_to(tmp_path / "secret")
+    (root / "loop.md").symlink_to(root / "loop.md")
+    (root / "real.md").write_bytes(b"fine")
+    (root / "alias.md").symlink_to(root / "real.md")
+    assert sorted(await listed(store)) == ["alias.md", "real.md"]
+    for name in ("keys.md", "folder/keys.md", "loop.md"):
+        with pytest.raises(NotFound):
+            await store.read(name, max_bytes=10)
+    with pytest.raises(InvalidInput):
+        await store.write("folder/new.md", b"x")
+    assert names_in(tmp_path / "secret") == ["keys.md"]
+
+
+async def test_writing_over_a_link_leaves_its_target_alone(store: DocumentStore, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "target.md").write_bytes(b"secret")
+    (root / "a.md").symlink_to(tmp_path / "target.md")
+    await store.write("a.md", b"new")
+    assert (tmp_path / "target.md").read_bytes() == b"secret"
+    assert await store.read("a.md", max_bytes=10) == b"new"
+
+
+async def test_names_of_another_system_are_found(store: DocumentStore, root: Path) -> None:
+    (root / unicodedata.normalize("NFD", "Größe")).mkdir()
+    (root / unicodedata.normalize("NFD", "Größe/Maß.md")).write_bytes(b"x")
+    [name] = await listed(store)
+    assert name == "Größe/Maß.md"
+    assert await store.read(name, max_bytes=10) == b"x"
+
+
+async def test_a_name_that_is_not_utf8_is_left_out(store: DocumentStore, root: Path) -> None:
+    (root / "fine.md").write_bytes(b"x")
+    (root / os.fsdecode(b"caf\xe9.md")).write_bytes(b"x")
+    assert list(await listed(store)) == ["fine.md"]
+
+
+async def test_a_file_and_a_folder_cannot_share_a_name(store: DocumentStore) -> None:
+    await store.write("a/b.md", b"x")
+    with pytest.raises(InvalidInput, match="in its way"):
+        await store.write("a", b"x")
+    with pytest.raises(InvalidInput, match="in its way"):
+        await store.write("a/b.md/c.md", b"x")
+    with pytest.raises(NotFound):
+        await store.read("a", max_bytes=10)
+    with pytest.raises(InvalidInput, match="too long"):
+        await store.write("x" * 300 + ".md", b"x")
+    assert list(await listed(store)) == ["a/b.md"]
+
+
+async def test_a_failed_write_leaves_nothing_behind(store: DocumentStore, root: Path, monkeypatch) -> None:
+    await store.write("a.md", b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(Unavailable, match="No space left on device"):
+        await store.write("a.md", b"new")
+    assert await store.read("a.md", max_bytes=10) == b"old"
+    assert names_in(root) == ["a.md"]
+
+
+async def test_a_folder_that_is_gone_is_not_an_empty_one(store: DocumentStore, root: Path) -> None:
+    await store.ping()
+    shutil.rmtree(root)
+    with pytest.raises(Unavailable):
+        await listed(store)
+    with pytest.raises(Unavailable):
+        await store.ping()
+
+
+async def test_metadata_has_no_place_in_a_folder(store: DocumentStore) -> None:
+    with pytest.raises(InvalidInput, match="front matter"):
+        await store.write("a.md", b"x", {"product": "Solo"})

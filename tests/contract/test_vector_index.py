@@ -1,0 +1,225 @@
+"""What every `VectorIndex` does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import chromadb
+import numpy as np
+import pytest
+
+from shared.errors import IndexModelMismatch
+from shared.knowledge import chroma
+from shared.knowledge.chroma import ChromaIndex
+from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, VectorIndex
+
+DIMENSIONS = 4
+MODEL = "some-model"
+
+
+def chunk(number: int, document: str = "faq.md", text: str = "", **metadata: str | int | float | bool) -> Chunk:
+    return Chunk(
+        id=f"{document}-{number}",
+        document=document,
+        version="v1",
+        text=text or f"Passage {number} of {document}.",
+        breadcrumb="FAQ › Passages",
+        start=number * 100,
+        end=number * 100 + 50,
+        metadata={"source": document, **metadata},
+    )
+
+
+def axis(number: int, *, tilt: float = 0.0) -> np.ndarray:
+    """A unit vector along one axis, tilted towards the next."""
+    vector = np.zeros(DIMENSIONS, dtype=np.float32)
+    vector[number % DIMENSIONS] = 1.0
+    vector[(number + 1) % DIMENSIONS] += tilt
+    return vector / np.linalg.norm(vector)
+
+
+def record(name: str, **changes: object) -> DocumentRecord:
+    known = DocumentRecord(
+        name=name,
+        content_hash="abc",
+        etag="1-2",
+        status=DocumentStatus.INDEXED,
+        reason="",
+        title="Größe & “Maß” › 尺寸",
+        chunks=3,
+        indexed_at=datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC),
+    )
+    return replace(known, **changes)
+
+
+@pytest.fixture
+async def index(tmp_path: Path):
+    index = ChromaIndex(tmp_path / "index", MODEL)
+    yield index
+    await index.close()
+
+
+async def test_a_chunk_comes_back_as_it_went_in(index: VectorIndex) -> None:
+    stored = chunk(1, text="Über “alles”\n\n| a | b |\n", page=3, price=4.5, public=True, note="尺寸")
+    await index.upsert([stored], np.stack([axis(0)]))
+    assert list(await index.chunks("faq.md")) == [stored]
+    [match] = await index.query(axis(0), limit=1)
+    assert match.chunk == stored
+    assert match.distance == pytest.approx(0, abs=1e-6)
+
+
+async def test_chunks_are_in_reading_order(index: VectorIndex) -> None:
+    await index.upsert([chunk(3), chunk(1), chunk(2)], np.stack([axis(0)] * 3))
+    assert [c.start for c in await index.chunks("faq.md")] == [100, 200, 300]
+    assert list(await index.chunks("other.md")) == []
+
+
+async def test_distance_is_cosine_and_the_nearest_come_first(index: VectorIndex) -> None:
+    chunks = [chunk(0), chunk(1), chunk(2)]
+    await index.upsert(chunks, np.stack([axis(0), axis(0, tilt=1.0), -axis(0)]))
+    matches = await index.query(axis(0), limit=10)
+    assert [m.chunk.id for m in matches] == [c.id for c in chunks]
+    assert [m.distance for m in matches] == pytest.approx([0, 1 - np.sqrt(0.5), 2], abs=1e-5)
+    assert len(await index.query(axis(0), limit=2)) == 2
+
+
+async def test_a_query_keeps_to_chunks_with_all_the_values_asked_for(index: VectorIndex) -> None:
+    chunks = [
+        chunk(0, product="Solo", language="en"),
+        chunk(1, product="Duo", language="en"),
+        chunk(2, product="Duo", language="de"),
+        chunk(3),
+    ]
+    await index.upsert(chunks, np.stack([axis(n) for n in range(4)]))
+
+    async def found(**where: str) -> set[str]:
+        return {m.chunk.id for m in await index.query(axis(0), limit=10, where=where)}
+
+    assert await found(product="Duo") == {chunks[1].id, chunks[2].id}
+    assert await found(product="Duo", language="de") == {chunks[2].id}
+    assert await found(product="Trio") == set()
+    assert await found() == {c.id for c in chunks}
+
+
+@pytest.mark.parametrize("code", ["ERR-1042", "2.3.1", "E-4", "100%", "it's", 'say "x"', "v2", "Größe"])
+async def test_containing_finds_the_exact_string(index: VectorIndex, code: str) -> None:
+    hit, other = chunk(1, text=f"Here: {code}, read on."), chunk(2, text=f"Here: {code.swapcase()[::-1]}, read on.")
+    await index.upsert([other, hit], np.stack([axis(0), axis(1)]))
+    assert [m.chunk for m in await index.containing(code, axis(0), limit=5)] == [hit]
+
+
+async def test_containing_gives_the_nearest_first(index: VectorIndex) -> None:
+    chunks = [chunk(n, text="Error E-41 again") for n in range(3)]
+    await index.upsert(chunks, np.stack([-axis(0), axis(1), axis(0)]))
+    assert [m.chunk.id for m in await index.containing("E-41", axis(0), limit=2)] == [chunks[2].id, chunks[1].id]
+    assert list(await index.containing("E-42", axis(0), limit=2)) == []
+
+
+async def test_upsert_replaces(index: VectorIndex) -> None:
+    await index.upsert([chunk(1, product="Solo", old=True)], np.stack([axis(0)]))
+    changed = replace(chunk(1, product="Duo"), version="v2", start=7, end=9)
+    await index.upsert([changed], np.stack([axis(1)]))
+    assert await index.count() == 1
+    [match] = await index.query(axis(1), limit=5)
+    assert match.chunk == changed
+    assert match.distance == pytest.approx(0, abs=1e-6)
+    assert list(await index.query(axis(1), limit=5, where={"old": True})) == []
+
+
+async def test_refresh_changes_everything_but_the_vector(index: VectorIndex) -> None:
+    await index.upsert([chunk(1, product="Solo", old=True), chunk(2)], np.stack([axis(0), axis(1)]))
+    moved = replace(chunk(1, product="Duo"), version="v2", start=7, end=9)
+    await index.refresh([moved])
+    [match] = await index.query(axis(0), limit=1)
+    assert match.chunk == moved
+    assert match.distance == pytest.approx(0, abs=1e-6)
+    assert await index.count() == 2
+
+
+async def test_delete_removes_only_what_is_named(index: VectorIndex) -> None:
+    await index.upsert([chunk(1), chunk(2)], np.stack([axis(0), axis(1)]))
+    await index.delete_chunks(["faq.md-1", "never-there"])
+    assert [c.id for c in await index.chunks("faq.md")] == ["faq.md-2"]
+
+
+async def test_nothing_to_do_is_fine(index: VectorIndex) -> None:
+    await index.upsert([], np.zeros((0, DIMENSIONS), dtype=np.float32))
+    await index.refresh([])
+    await index.delete_chunks([])
+    assert list(await index.query(axis(0), limit=5)) == []
+    assert await index.count() == 0
+    await index.ping()
+
+
+async def test_as_many_vectors_as_chunks_are_needed(index: VectorIndex) -> None:
+    with pytest.raises(ValueError, match="1 chunks and 2 vectors"):
+        await index.upsert([chunk(1)], np.stack([axis(0), axis(1)]))
+
+
+async def test_more_than_one_batch(index: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chroma, "BATCH", 10)
+    chunks = [chunk(n) for n in range(25)]
+    await index.upsert(chunks, np.stack([axis(n) for n in range(25)]))
+    await index.refresh([replace(c, version="v2") for c in chunks])
+    assert {c.version for c in await index.chunks("faq.md")} == {"v2"}
+    assert len(await index.query(axis(3), limit=25)) == 25
+    await index.delete_chunks([c.id for c in chunks[1:]])
+    assert await index.count() == 1
+
+
+def test_a_batch_is_one_that_chroma_takes(tmp_path: Path) -> None:
+    client = chromadb.PersistentClient(str(tmp_path))
+    assert client.get_max_batch_size() >= chroma.BATCH
+    client.close()
+
+
+async def test_records(index: VectorIndex) -> None:
+    assert await index.record("a.md") is None
+    second = record("b/ü.md", status=DocumentStatus.EMPTY, reason="The document holds no text.", chunks=0, title="")
+    await index.put_record(second)
+    await index.put_record(record("a.md"))
+    assert await index.record("a.md") == record("a.md")
+    assert list(await index.records()) == [record("a.md"), second]
+    await index.put_record(record("a.md", etag="new"))
+    await index.delete_record("b/ü.md")
+    await index.delete_record("never-there.md")
+    assert list(await index.records()) == [record("a.md", etag="new")]
+    assert await index.count() == 0
+
+
+async def test_it_survives_a_restart(index: VectorIndex, tmp_path: Path) -> None:
+    await index.upsert([chunk(1)], np.stack([axis(0)]))
+    await index.put_record(record("faq.md"))
+    await index.close()
+    reopened = ChromaIndex(tmp_path / "index", MODEL)
+    assert [m.chunk for m in await reopened.query(axis(0), limit=1)] == [chunk(1)]
+    assert list(await reopened.records()) == [record("faq.md")]
+    await reopened.close()
+
+
+async def test_another_model_is_refused_until_the_index_is_cleared(index: VectorIndex, tmp_path: Path) -> None:
+    await index.upsert([chunk(1)], np.stack([axis(0)]))
+    await index.put_record(record("faq.md"))
+    other = ChromaIndex(tmp_path / "index", "other-model")
+    for call in (other.ping(), other.records(), other.upsert([chunk(2)], np.stack([axis(0)]))):
+        with pytest.raises(IndexModelMismatch, match=r"some-model.*other-model.*python -m tools\.reindex"):
+            await call
+    await other.clear()
+    assert await other.count() == 0
+    assert list(await other.records()) == []
+    await other.upsert([chunk(1)], np.ones((1, 9), dtype=np.float32))  # another model, another width
+    with pytest.raises(IndexModelMismatch):
+        await index.count()
+    await other.close()
+
+
+async def test_an_index_without_vectors_suits_any_model(index: VectorIndex, tmp_path: Path) -> None:
+    await index.upsert([chunk(1)], np.stack([axis(0)]))
+    await index.delete_chunks([chunk(1).id])
+    await index.close()
+    other = ChromaIndex(tmp_path / "index", "other-model")
+    await other.upsert([chunk(1)], np.ones((1, 9), dtype=np.float32))
+    assert await other.count() == 1
+    await other.close()

@@ -1,0 +1,91 @@
+"""Small real files of every kind that is read, made on the spot."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+from xml.sax.saxutils import escape
+
+
+def docx(
+    *, title: str = "Repairs", body: Sequence[str] = ("Send it to Cork.",), table: Sequence[Sequence[str]] = ()
+) -> bytes:
+    def paragraph(text: str, style: str = "") -> str:
+        properties = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
+        return f'<w:p>{properties}<w:r><w:t xml:space="preserve">{escape(text)}</w:t></w:r></w:p>'
+
+    rows = "".join(f"<w:tr>{''.join(f'<w:tc>{paragraph(c)}</w:tc>' for c in row)}</w:tr>" for row in table)
+    content = paragraph(title, "Heading1") + "".join(map(paragraph, body)) + (f"<w:tbl>{rows}</w:tbl>" if rows else "")
+    office = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    members = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
+        f'<Override PartName="/word/document.xml" ContentType="{office}"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships">'
+        f'<Relationship Id="r1" Type="{relation}" Target="word/document.xml"/></Relationships>',
+        "word/document.xml": f'<w:document xmlns:w="{word}"><w:body>{content}</w:body></w:document>',
+    }
+    return archive({name: text.encode() for name, text in members.items()})
+
+
+def xlsx(sheets: Mapping[str, Sequence[Sequence[Any]]], *, hidden: str = "") -> bytes:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+        if name == hidden:
+            sheet.sheet_state = "hidden"
+    return _saved(book)
+
+
+def pptx(slides: Mapping[str, str]) -> bytes:
+    from pptx import Presentation
+
+    presentation = Presentation()
+    for title, text in slides.items():
+        slide = presentation.slides.add_slide(presentation.slide_layouts[1])
+        slide.shapes.title.text = title
+        slide.placeholders[1].text = text
+    return _saved(presentation)
+
+
+def pdf(*lines: str, pages: int = 1, password: str = "") -> bytes:
+    """Without lines each page has a drawing only, as a scan has a picture."""
+    from reportlab.lib.pdfencrypt import StandardEncryption
+    from reportlab.pdfgen.canvas import Canvas
+
+    content = io.BytesIO()
+    canvas = Canvas(content, encrypt=StandardEncryption(password, ownerPassword="owner") if password else None)
+    for _ in range(pages):
+        canvas.rect(50, 50, 200, 200, fill=1)
+        for number, line in enumerate(lines):
+            canvas.drawString(72, 750 - 14 * number, line)
+        canvas.showPage()
+    canvas.save()
+    return content.getvalue()
+
+
+def archive(members: Mapping[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    return content.getvalue()
+
+
+def _saved(document: Any) -> bytes:
+    content = io.BytesIO()
+    document.save(content)
+    return content.getvalue()
+
+
+PRICES = [["Part", "Price", "Since"], ["KX-2210", 34.95, date(2026, 3, 1)], ["KX-4410", 49, None]]

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from datetime import datetime
+
+import pytest
+
+from shared.errors import DocumentRejected
+from shared.knowledge import formats
+from shared.knowledge.formats import Kind, ParsedDocument, convert, kind_of, read_text
+from shared.knowledge.index import DocumentStatus
+from tests import files
+
+
+def parse(data: bytes | str, name: str) -> ParsedDocument:
+    content = data.encode() if isinstance(data, str) else data
+    return convert(kind_of(content, name), content, name)
+
+
+def rejection(data: bytes | str, name: str) -> tuple[str, str]:
+    with pytest.raises(DocumentRejected) as caught:
+        parse(data, name)
+    return caught.value.status, str(caught.value)
+
+
+# ---- kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("a.md", b"# A", Kind.MARKDOWN),
+        ("README", b"text", Kind.TEXT),
+        ("a.txt", b"text", Kind.TEXT),
+        ("a.txt", b"\n <!DOCTYPE html><p>x", Kind.HTML),
+        ("a.md", b"<html>", Kind.MARKDOWN),
+        ("a.HTM", b"<p>x", Kind.HTML),
+        ("a.csv", b"a;b", Kind.CSV),
+        ("a.txt", b"%PDF-1.7 ...", Kind.PDF),
+        ("a.pdf", b"junk before\n%PDF-1.7 ...", Kind.PDF),
+        ("a.md", b"PDF files start with %PDF-", Kind.MARKDOWN),
+        ("a.pdf", b"PK\x03\x04...", Kind.OFFICE),
+        ("a.txt", "Größe".encode("utf-16"), Kind.TEXT),
+        ("a.txt", "Die Größe kostet 5 €".encode("cp1252"), Kind.TEXT),
+    ],
+)
+def test_the_content_decides(name: str, data: bytes, kind: Kind) -> None:
+    assert kind_of(data, name) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "status", "reason"),
+    [
+        ("a.md", b"", "empty", "The file is empty"),
+        ("a.txt", b" \r\n\0\0", "empty", "The file is empty"),
+        ("a.txt", bytes(range(256)) * 10, "broken", "save it as UTF-8"),
+        ("a.txt", "設定を初期化する".encode("shift_jis"), "broken", "save it as UTF-8"),
+        ("a.pdf", b"not a pdf", "broken", "The name says that this is a PDF file"),
+        ("a.docx", b"not a docx", "broken", "The name says that this is a Word file"),
+        ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"x" * 600, "unsupported", "before 2007"),
+        ("a.png", b"\x89PNG\r\n\x1a\n....", "unsupported", "picture"),
+        ("a.txt", b"\xff\xd8\xff\xe0 jpeg", "unsupported", "picture"),
+        ("a.webp", b"RIFF\x10\0\0\0WEBPVP8 ", "unsupported", "picture"),
+        ("a.rtf", b"{\\rtf1 hello}", "unsupported", ".rtf"),
+        ("a.json", b'{"a": 1}', "unsupported", "Readable: PDF, Word"),
+        ("a.bin", b"\0\1\2\3", "unsupported", ".bin"),
+        ("a.zip", files.archive({"a.md": b"# A"}), "unsupported", "archive"),
+        ("a.docx", b"PK\x03\x04 cut off", "broken", "damaged"),
+    ],
+)
+def test_what_cannot_be_read_says_why(name: str, data: bytes, status: str, reason: str) -> None:
+    found, text = rejection(data, name)
+    assert (found, reason in text) == (status, True), text
+
+
+def test_a_locked_office_file_is_recognised() -> None:
+    locked = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 500
+    assert rejection(locked, "a.docx") == (
+        DocumentStatus.ENCRYPTED,
+        "The document is protected by a password. Save a copy without one.",
+    )
+
+
+def test_a_zip_bomb_is_not_opened() -> None:
+    bomb = bytearray(files.archive({"word/document.xml": b"<x/>", "word/big.xml": b"x"}))
+    end = bomb.rindex(b"PK\x01\x02")  # the last entry of the central directory: claim 4 GB for it
+    bomb[end + 24 : end + 28] = struct.pack("<I", 0xFFFFFFF0)
+    assert rejection(bytes(bomb), "a.docx")[0] == DocumentStatus.TOO_LARGE
+    many = files.archive({f"x{n}": b"" for n in range(formats.MAX_ENTRIES + 1)})
+    assert rejection(many, "a.docx")[0] == DocumentStatus.TOO_LARGE
+
+
+def test_a_locked_archive_is_recognised() -> None:
+    data = bytearray(files.archive({"word/document.xml": b"<x/>"}))
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1
+    assert zipfile.is_zipfile(io.BytesIO(data))
+    assert rejection(bytes(data), "a.docx")[0] == DocumentStatus.ENCRYPTED
+
+
+# ---- text
+
+
+def test_markdown() -> None:
+    text = (
+        "---\ntitle: Returns and refunds\nproduct: Solo\n---\n# Returns\n\nSend it back <!-- note -->within 30 days.\n"
+    )
+    assert read_text(text.encode(), "returns/policy.md") == ParsedDocument(
+        "# Returns\n\nSend it back within 30 days.", "Returns and refunds", {"product": "Solo"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "title"),
+    [
+        ("returns/how-to_return.md", "No heading.", "How to return"),
+        ("A B-C.txt", "No heading.", "A B-C"),
+        ("C:\\docs\\privacy.txt", "No heading.", "Privacy"),
+        ("x.md", "## Sub\n\n# The **title**\n", "The title"),
+        ("x.md", "# " + "long " * 100, "long " * 40),
+        ("", "Text.", "Untitled"),
+    ],
+)
+def test_the_title(name: str, text: str, title: str) -> None:
+    assert read_text(text.encode(), name).title == title
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_encodings_of_text(encoding: str) -> None:
+    assert read_text("# Größe\n\n5 € für „alle“".encode(encoding), "a.txt").markdown == "# Größe\n\n5 € für „alle“"
+
+
+def test_text_without_words_is_empty() -> None:
+    assert rejection("---\n***\n| - | - |\n", "a.md")[0] == DocumentStatus.EMPTY
+    assert rejection("<!-- all of it hidden -->", "a.md")[0] == DocumentStatus.EMPTY
+
+
+def test_too_much_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "MAX_CHARACTERS", 100)
+    assert rejection("x" * 101, "a.txt") == (
+        "too_large",
+        "The document has more than 100 characters of text. Split it.",
+    )
+    assert rejection("a,b\n" + "1,2\n" * 50, "a.csv")[0] == "too_large"
+    assert rejection(files.xlsx({"A": [["x"] * 10] * 10}), "a.xlsx")[0] == "too_large"
+
+
+# ---- HTML
+
+
+def test_html_is_reduced_to_its_article() -> None:
+    page = """<!doctype html><html lang="de-AT"><head><title>Garantie | Hilfe</title>
+    <link rel="canonical" href="https://x.example/garantie"><style>p {}</style></head><body>
+    <header><a href="/">Logo</a></header><nav>Menü</nav>
+    <main><h1>Garantie</h1><p>Zwei <b>Jahre</b> auf KX_2200*.</p><script>track()</script>
+    <p hidden>versteckt</p><p style="color:red; display : none">versteckt</p><p aria-hidden="true">versteckt</p>
+    <div style="font-size:0">versteckt</div><div style="font-size:0.9em">sichtbar</div>
+    <p><a href="javascript:alert(1)">Klick</a> <a href="https://x.example/a_b">mehr</a>
+    <img src="data:image/png;base64,AAAA" alt="Foto"></p>
+    <table><tr><th>Teil</th><th>Jahre</th></tr><tr><td>Pumpe</td><td>5</td></tr></table></main>
+    <footer>Impressum</footer></body></html>"""
+    parsed = parse(page, "garantie.html")
+    assert parsed.title == "Garantie"
+    assert parsed.metadata == {"url": "https://x.example/garantie", "language": "de-AT"}
+    assert parsed.markdown == (
+        "# Garantie\n\nZwei **Jahre** auf KX_2200*.\n\nsichtbar\n\nKlick [mehr](https://x.example/a_b)\nFoto\n\n"
+        "| Teil | Jahre |\n| --- | --- |\n| Pumpe | 5 |"
+    )
+
+
+def test_html_without_landmarks() -> None:
+    page = (
+        "<title>Delivery\n times</title><div><header>Menu</header><header><h2>Zone 1</h2></header><p>2 days</p></div>"
+    )
+    parsed = parse(page, "d.html")
+    assert (parsed.title, parsed.markdown) == ("Delivery times", "2 days")
+    page = "<body><article><header><h1>Fees</h1></header><p>None.</p></article><article>Other</article></body>"
+    assert parse(page, "f.html").markdown == "# Fees\n\nNone.\n\nOther"
+
+
+def test_deeply_nested_html_is_read_as_text() -> None:
+    assert "in the deep" in parse("<div>" * 3000 + "in the deep" + "</div>" * 3000, "deep.html").markdown
+
+
+# ---- Office
+
+
+def test_word() -> None:
+    parsed = parse(files.docx(body=["Send the KX_2200 to **Cork**."], table=[["Zone", "Fee"], ["1", "free"]]), "r.docx")
+    assert parsed.title == "Repairs"
+    assert parsed.markdown == (
+        "# Repairs\n\nSend the KX_2200 to **Cork**.\n\n| Zone | Fee |\n| --- | --- |\n| 1 | free |"
+    )
+
+
+def test_excel() -> None:
+    data = files.xlsx({"Parts": files.PRICES, "Empty": [], "Internal": [["margin", 0.4]]}, hidden="Internal")
+    parsed = parse(data, "price-list.xlsx")
+    assert parsed.title == "Price list"
+    assert parsed.markdown == (
+        "## Parts\n\n| Part | Price | Since |\n| --- | --- | --- |\n"
+        "| KX-2210 | 34.95 | 2026-03-01 |\n| KX-4410 | 49 | |"
+    )
+
+
+def test_cells_are_written_as_people_write_them() -> None:
+    rows = [
+        [None, None],
+        [None, "Value"],
+        [None, True],
+        [None, 1 / 3],
+        [None, datetime(2026, 3, 1, 14, 30)],  # noqa: DTZ001 - cells have no zone
+        [None, "a\nb|c"],
+    ]
+    assert parse(files.xlsx({"S": rows}), "v.xlsx").markdown.split("\n")[2:] == [
+        "| Value |",
+        "| --- |",
+        "| True |",
+        "| 0.333333333333 |",
+        "| 2026-03-01 14:30 |",
+        r"| a b\|c |",
+    ]
+
+
+def test_powerpoint() -> None:
+    parsed = parse(files.pptx({"First week": "Rinse the tank.\nFit the filter.", "Milk": "Keep it cold."}), "w.pptx")
+    assert parsed.title == "First week"
+    assert parsed.markdown == "# First week\nRinse the tank.\nFit the filter.\n\n# Milk\nKeep it cold."
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv(delimiter: str) -> None:
+    rows = [["Zone", "Days"], ["1", '"two, or; three"'], [], ["2", "5"]]
+    text = "\ufeff" + "\r\n".join(delimiter.join(row) for row in rows)
+    assert parse(text, "zones.csv").markdown == ("| Zone | Days |\n| --- | --- |\n| 1 | two, or; three |\n| 2 | 5 |")
+
+
+def test_csv_of_one_column() -> None:
+    assert parse("Country\nIreland\nMalta\n", "c.csv").markdown == "| Country |\n| --- |\n| Ireland |\n| Malta |"
+
+
+# ---- PDF
+
+
+def test_pdf() -> None:
+    parsed = parse(files.pdf("Descale when the machine shows E-41.", "Use 2 sachets.", pages=2), "descaling_guide.pdf")
+    assert parsed.title == "Descaling guide"
+    assert parsed.markdown.count("Descale when the machine shows E-41.\n") == 2
+
+
+def test_a_scan_asks_for_text_recognition() -> None:
+    status, reason = rejection(files.pdf(), "scan.pdf")
+    assert status == DocumentStatus.EMPTY
+    assert "OCR" in reason
+
+
+def test_a_locked_pdf_is_recognised() -> None:
+    assert rejection(files.pdf("secret", password="swordfish"), "a.pdf")[0] == DocumentStatus.ENCRYPTED
