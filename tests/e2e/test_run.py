@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import re
 import signal
 import socket
 import subprocess
@@ -169,6 +170,19 @@ def test_documents_follow_the_folder_and_everything_survives_a_restart(
     assert "reading" not in unchanged.output
     assert unchanged.documents() == 2
     assert unchanged.stop() == 0
+
+
+def test_the_readmes_example_runs_as_it_stands(start: Callable[[], App], capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    app = start()
+    url = str(app.client.base_url).rstrip("/")
+    assert "http://localhost:7071" in example
+    exec(example.replace("http://localhost:7071", url), {})
+    answer, source = capsys.readouterr().out.splitlines()
+    assert "press Forgot password" in answer
+    assert source.startswith("Passwords — To reset your password")
+    assert app.stop() == 0
 
 
 def test_every_path_is_the_apis_own(start: Callable[[], App]) -> None:
