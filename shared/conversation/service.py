@@ -51,6 +51,8 @@ logger = logging.getLogger(__name__)
 
 HISTORY = 20
 """Messages of the conversation that a turn sees: ten exchanges, about 3,000 tokens."""
+PAGE = 500
+"""Messages read from the store at once."""
 CLIENT_MESSAGE_ID = re.compile(r"[\w.:-]{1,100}")
 MAX_COMMENT = 1000
 MAX_USER_ID = 200
@@ -315,14 +317,19 @@ class ConversationService:
     async def history(self, session_id: str, *, after: int = 0) -> tuple[Conversation, tuple[Message, ...]]:
         """The conversation and its messages with `seq` > after. Raises `NotFound`."""
         conversation = await self._store.get(session_id)
-        return conversation, await self._store.messages(session_id, after=after)
+        messages: list[Message] = []
+        while page := await self._store.messages(session_id, after=after, limit=PAGE):
+            messages += page
+            after = page[-1].seq
+        return conversation, tuple(messages)
 
     async def escalate(self, session_id: str, *, comment: str = "") -> Message:
         """The customer asks for a human by button or API. Returns the notice, with its ticket_id; asking again while
         nothing new was said returns the same one. Raises `NotFound`, `PayloadTooLarge`."""
         if len(comment) > MAX_COMMENT:
             raise PayloadTooLarge(f"The comment is longer than {MAX_COMMENT} characters. Shorten it.")
-        conversation, messages = await self.history(session_id)
+        conversation = await self._store.get(session_id)
+        messages = await self._store.messages(session_id, after=max(0, conversation.last_seq - HISTORY))
         if messages and messages[-1].ticket_id:
             return messages[-1]
         cause = f"h-{conversation.last_seq}"

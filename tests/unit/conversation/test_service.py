@@ -415,6 +415,20 @@ async def test_an_unusable_user_id_is_refused(make_chat: MakeChat, user_id: str)
         await chat.service.start(user_id)
 
 
+# ---- history
+
+
+async def test_a_long_history_is_whole(make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.conversation.service.PAGE", 3)
+    chat = await make_chat(SHIPPING)
+    for _ in range(4):
+        await chat.say("hello")
+    _, messages = await chat.service.history(chat.session_id)
+    assert [m.seq for m in messages] == list(range(1, 10))
+    _, new = await chat.service.history(chat.session_id, after=7)
+    assert [m.seq for m in new] == [8, 9]
+
+
 # ---- feedback and erasure
 
 
