@@ -111,12 +111,7 @@ class FolderDocumentStore:
             status = path.stat()
         except FileNotFoundError:
             raise NotFound(f"There is no document {name!r}.") from None
-        return DocumentInfo(
-            name=name,
-            size=status.st_size,
-            modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
-            etag=f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}",
-        )
+        return _described(name, status)
 
     def _read(self, name: str, max_bytes: int) -> bytes:
         path = self._existing(name)
@@ -138,6 +133,8 @@ class FolderDocumentStore:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+                # Of this file, not of the path later on, where by then another writer's may be.
+                status = os.fstat(file.fileno())
             unfinished.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -147,7 +144,16 @@ class FolderDocumentStore:
             if error.errno == errno.ENAMETOOLONG:
                 raise InvalidInput(f"{name!r} is too long for the name of a file.") from None
             raise
-        return self._info(_composed(name), path)
+        return _described(_composed(name), status)
+
+
+def _described(name: str, status: os.stat_result) -> DocumentInfo:
+    return DocumentInfo(
+        name=name,
+        size=status.st_size,
+        modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+        etag=f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}",
+    )
 
 
 def _composed(name: str) -> str:
