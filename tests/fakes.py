@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge.embedding import Vectors
+from shared.knowledge.index import Chunk, DocumentRecord, Match, Scalar
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -38,3 +41,111 @@ class HashEmbedder:
             digest = hashlib.sha256(token.encode()).digest()
             vector[int.from_bytes(digest[:4]) % self.dimensions] += 1 if digest[4] % 2 else -1
         return vector / np.linalg.norm(vector)
+
+
+@dataclass(eq=False)
+class Generation:
+    """What one building of an index has made."""
+
+    model: str
+    published: bool = True
+    chunks: dict[str, Chunk] = field(default_factory=dict)
+    vectors: dict[str, Vectors] = field(default_factory=dict)
+    records: dict[str, DocumentRecord] = field(default_factory=dict)
+
+
+class InMemoryIndex:
+    """A `VectorIndex`. Instances that share `generations` are as processes that share an index."""
+
+    def __init__(self, model: str, generations: list[Generation] | None = None) -> None:
+        self.model = model
+        self.generations = [] if generations is None else generations
+        self._used: Generation | None = None
+
+    @property
+    def used(self) -> Generation:
+        if self._used is None or self._used not in self.generations:
+            if self._used and not self._used.published:
+                raise Unavailable("Another attempt to rebuild the index has begun.")
+            self._used = self._in_use()
+        return self._used
+
+    def _in_use(self) -> Generation:
+        published = [generation for generation in self.generations if generation.published]
+        if mine := [generation for generation in published if generation.model == self.model]:
+            return mine[-1]
+        for generation in published:
+            if generation.chunks:
+                raise IndexModelMismatch(f"{generation.model}, not {self.model}: python -m tools.reindex")
+        self.generations.append(Generation(self.model))
+        return self.generations[-1]
+
+    async def upsert(self, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+        if len(chunks) != len(vectors):
+            raise ValueError(f"{len(chunks)} chunks and {len(vectors)} vectors")
+        self.used.chunks.update({chunk.id: chunk for chunk in chunks})
+        self.used.vectors.update({chunk.id: vector for chunk, vector in zip(chunks, vectors, strict=True)})
+
+    async def refresh(self, chunks: Sequence[Chunk]) -> None:
+        self.used.chunks.update({chunk.id: chunk for chunk in chunks if chunk.id in self.used.chunks})
+
+    async def chunks(self, document: str) -> Sequence[Chunk]:
+        found = [chunk for chunk in self.used.chunks.values() if chunk.document == document]
+        return sorted(found, key=lambda chunk: chunk.start)
+
+    async def vectors(self, texts: Sequence[str]) -> Mapping[str, Vectors]:
+        chunks = self.used.chunks.values()
+        return {c.embedded_text: self.used.vectors[c.id] for c in chunks if c.embedded_text in texts}
+
+    async def delete_chunks(self, ids: Sequence[str]) -> None:
+        for identifier in ids:
+            self.used.chunks.pop(identifier, None)
+            self.used.vectors.pop(identifier, None)
+
+    async def query(self, vector: Vectors, *, limit: int, where: Mapping[str, Scalar] | None = None) -> Sequence[Match]:
+        wanted = (where or {}).items()
+        return self._nearest([c for c in self.used.chunks.values() if wanted <= c.metadata.items()], vector, limit)
+
+    async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:
+        return self._nearest([c for c in self.used.chunks.values() if text in c.text], vector, limit)
+
+    def _nearest(self, chunks: Sequence[Chunk], vector: Vectors, limit: int) -> Sequence[Match]:
+        matches = [Match(chunk, max(0.0, 1 - float(self.used.vectors[chunk.id] @ vector))) for chunk in chunks]
+        return sorted(matches, key=lambda match: match.distance)[:limit]
+
+    async def count(self) -> int:
+        return len(self.used.chunks)
+
+    async def put_record(self, record: DocumentRecord) -> None:
+        self.used.records[record.name] = replace(record)
+
+    async def record(self, document: str) -> DocumentRecord | None:
+        return self.used.records.get(document)
+
+    async def records(self) -> Sequence[DocumentRecord]:
+        return sorted(self.used.records.values(), key=lambda record: record.name)
+
+    async def delete_record(self, document: str) -> None:
+        self.used.records.pop(document, None)
+
+    async def rebuild(self) -> InMemoryIndex:
+        self._keep_what_is_used()
+        rebuilt = InMemoryIndex(self.model, self.generations)
+        rebuilt._used = Generation(self.model, published=False)
+        self.generations.append(rebuilt._used)
+        return rebuilt
+
+    async def publish(self) -> None:
+        self.used.published = True
+        self._keep_what_is_used()
+
+    def _keep_what_is_used(self) -> None:
+        """The latest of this model, and the latest of another."""
+        latest = {generation.model == self.model: generation for generation in self.generations if generation.published}
+        self.generations[:] = [generation for generation in self.generations if generation in latest.values()]
+
+    async def ping(self) -> None:
+        await self.count()
+
+    async def close(self) -> None:
+        pass

@@ -1,9 +1,11 @@
-"""Empty the search index and fill it again from the documents, for the embedding model that is set now.
+"""Fill a new search index from the documents, for the embedding model that is set now, and switch to it.
 
 python -m tools.reindex
 
-Needed after a change of EMBEDDING_MODEL, EMBEDDING_BACKEND or EMBEDDING_DIMENSIONS. Customers get no answers from the
-documents until it is done. Stop the app first where the index is a folder: two processes would write to it.
+Needed after a change of EMBEDDING_MODEL, EMBEDDING_BACKEND or EMBEDDING_DIMENSIONS. The index in use answers until the
+new one is complete, and stays if this is interrupted; the next run removes what was left. A running app goes on with
+the new index by itself, with another embedding model once it is restarted with the same settings. Where the index is a
+folder, stop the app first: two processes must not write to it.
 """
 
 from __future__ import annotations
@@ -19,11 +21,10 @@ from shared.services import get_services
 
 
 async def reindex() -> Reconciliation:
-    """Raises `Unavailable`; what was done by then is kept, and the next reconciliation does the rest."""
+    """Raises `Unavailable`; then the index stays as it was."""
     services = get_services()
     try:
-        await services.index.clear()
-        return await services.ingestion.reconcile(_show)
+        return await services.ingestion.rebuild(_show)
     finally:
         await services.close()
 

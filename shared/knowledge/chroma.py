@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -15,15 +17,19 @@ import numpy as np
 
 from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge.embedding import Vectors
-from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Match, Scalar
+from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Match, Scalar, VectorIndex
 
 CHUNKS = "chunks"
 DOCUMENTS = "documents"
 BATCH = 5_000
 """Chroma takes 5,461 entries at once (SQLite's limit on variables)."""
 MODEL_KEY = "embedding_model"
+UNPUBLISHED = "unpublished"
+"""Metadata of the chunks' collection while the index is being rebuilt. Taking it away is the switch: one write."""
 # Chroma keeps one flat map per entry. Ours are told apart from the document's own keys by this prefix.
 OWN = "chunk."
+DIGEST = OWN + "digest"
+"""Hash of the embedded text: by it the vector is found again when the same text has another name."""
 NO_VECTOR = [1.0]
 """Chroma wants a vector with everything; a document's record has none."""
 
@@ -31,12 +37,15 @@ NO_VECTOR = [1.0]
 class ChromaIndex:
     """A `VectorIndex` on a folder, or on a `chromadb.ClientAPI`. `model` is the fingerprint of the embedding model.
 
-    Two collections: the chunks with their vectors, and one record per document. Nothing is opened before first use.
+    Two collections: the chunks with their vectors, and one record per document. A rebuilt index has two new ones of the
+    next number. The one in use is the latest of this model that is published; when its collections are gone, another
+    was published, and is looked up. Nothing is opened before first use.
     """
 
     def __init__(self, where: Path | Any, model: str) -> None:
         self._where = where
         self._model = model
+        self._unpublished = False
         self._client: Any = None
         self._open: dict[str, Any] = {}
         self._opening = RLock()
@@ -74,6 +83,18 @@ class ChromaIndex:
 
         return sorted(await self._run(work), key=lambda chunk: chunk.start)
 
+    async def vectors(self, texts: Sequence[str]) -> Mapping[str, Vectors]:
+        def work() -> dict[str, Vectors]:
+            by_digest = {_digest(text): text for text in texts}
+            known: dict[str, Vectors] = {}
+            for part in batched(by_digest, BATCH, strict=False):
+                found = self._chunks.get(where={DIGEST: {"$in": list(part)}}, include=["metadatas", "embeddings"])
+                for fields, vector in zip(found["metadatas"], found["embeddings"], strict=True):
+                    known[by_digest[fields[DIGEST]]] = np.asarray(vector, dtype=np.float32)
+            return known
+
+        return await self._run(work)
+
     async def delete_chunks(self, ids: Sequence[str]) -> None:
         def work() -> None:
             for part in batched(ids, BATCH, strict=False):
@@ -109,19 +130,11 @@ class ChromaIndex:
 
     # ---- life cycle
 
-    async def clear(self) -> None:
-        def work() -> None:
-            from chromadb.errors import NotFoundError
+    async def rebuild(self) -> VectorIndex:
+        return await self._run(self._rebuild)
 
-            with self._opening:
-                self._open.clear()
-                for name in (CHUNKS, DOCUMENTS):
-                    try:
-                        self._connect().delete_collection(name)
-                    except NotFoundError:
-                        continue
-
-        await self._run(work)
+    async def publish(self) -> None:
+        await self._run(self._publish)
 
     async def ping(self) -> None:
         await self.count()
@@ -148,8 +161,10 @@ class ChromaIndex:
         try:
             try:
                 return work()
-            except NotFoundError:  # another process has rebuilt the index: its collections are new ones
-                self._open.clear()
+            except NotFoundError:
+                if self._unpublished:  # another attempt has begun, and has removed this one
+                    raise
+                self._open.clear()  # another process has published a rebuilt index
                 return work()
         except (InternalError, NotFoundError, OSError) as error:
             raise Unavailable("The search index does not answer.") from error
@@ -168,30 +183,79 @@ class ChromaIndex:
     def _collection(self, name: str) -> Any:
         with self._opening:
             if name not in self._open:
-                self._open = {DOCUMENTS: self._create(DOCUMENTS), CHUNKS: self._chunks_of_this_model()}
+                self._open = self._create(self._number_in_use())
             return self._open[name]
 
-    def _create(self, name: str) -> Any:
-        return self._connect().get_or_create_collection(
-            name,
-            metadata={MODEL_KEY: self._model},
-            configuration={"hnsw": {"space": "cosine"}},
-            embedding_function=None,
-        )
-
-    def _chunks_of_this_model(self) -> Any:
-        chunks = self._create(CHUNKS)
-        filled_by = chunks.metadata[MODEL_KEY]
-        if filled_by == self._model:
-            return chunks
-        if chunks.count():
-            raise IndexModelMismatch(
-                f"The search index was filled by another embedding model ({filled_by}) than the one that is set"
-                f" ({self._model}). Rebuild it: python -m tools.reindex"
+    def _create(self, number: int, **metadata: Scalar) -> dict[str, Any]:
+        """The two collections of that number, as they are if they exist. The chunks come last: with them it counts."""
+        return {
+            name: self._connect().get_or_create_collection(
+                f"{name}-{number}",
+                metadata={MODEL_KEY: self._model, **metadata},
+                configuration={"hnsw": {"space": "cosine"}},
+                embedding_function=None,
             )
-        # Empty, but of a fixed dimension since it first was filled.
-        self._connect().delete_collection(CHUNKS)
-        return self._create(CHUNKS)
+            for name in (DOCUMENTS, CHUNKS)
+        }
+
+    def _number_in_use(self) -> int:
+        published = self._published()
+        mine = [number for number, chunks in published.items() if chunks.metadata[MODEL_KEY] == self._model]
+        if mine:
+            return max(mine)
+        for chunks in published.values():
+            if chunks.count():
+                raise IndexModelMismatch(
+                    "The search index was filled by another embedding model"
+                    f" ({chunks.metadata[MODEL_KEY]}) than the one that is set ({self._model})."
+                    " Rebuild it: python -m tools.reindex"
+                )
+        # Empty ones cannot be taken over: of a fixed dimension since they first were filled.
+        return max(self._numbers(), default=0) + 1
+
+    def _rebuild(self) -> ChromaIndex:
+        with self._opening:
+            self._remove_all_but(self._in_use())
+            rebuilt = ChromaIndex(self._connect(), self._model)
+            rebuilt._unpublished = True
+            rebuilt._open = self._create(max(self._numbers(), default=0) + 1, **{UNPUBLISHED: True})
+            return rebuilt
+
+    def _publish(self) -> None:
+        with self._opening:
+            self._count()  # raises NotFoundError, which `modify` does not
+            self._chunks.modify(metadata={MODEL_KEY: self._model})
+            self._unpublished = False
+            self._remove_all_but(self._in_use())
+
+    def _in_use(self) -> set[int]:
+        """The latest of this model, and the latest of another: an app may still run with that."""
+        latest = {
+            chunks.metadata[MODEL_KEY] == self._model: number for number, chunks in sorted(self._published().items())
+        }
+        return set(latest.values())
+
+    def _published(self) -> dict[int, Any]:
+        """The chunks' collections by number."""
+        return {
+            number: collection
+            for number, collection in self._numbered(CHUNKS)
+            if UNPUBLISHED not in (collection.metadata or {})
+        }
+
+    def _numbers(self) -> set[int]:
+        return {number for name in (CHUNKS, DOCUMENTS) for number, _ in self._numbered(name)}
+
+    def _numbered(self, name: str) -> Iterator[tuple[int, Any]]:
+        for collection in self._connect().list_collections():
+            if match := re.fullmatch(rf"{name}-(\d+)", collection.name):
+                yield int(match[1]), collection
+
+    def _remove_all_but(self, kept: set[int]) -> None:
+        for name in (CHUNKS, DOCUMENTS):
+            for number, collection in self._numbered(name):
+                if number not in kept:
+                    self._connect().delete_collection(collection.name)
 
     def _connect(self) -> Any:
         if self._client is None:
@@ -233,11 +297,16 @@ def _entries(ids: Any, documents: Any, metadatas: Any) -> Iterator[tuple[str, st
 def _fields(chunk: Chunk) -> dict[str, Any]:
     own = {"document": chunk.document, "version": chunk.version, "breadcrumb": chunk.breadcrumb}
     place = {"start": chunk.start, "end": chunk.end}
-    return {OWN + key: value for key, value in {**own, **place}.items()} | dict(chunk.metadata)
+    fields = {OWN + key: value for key, value in {**own, **place}.items()}
+    return {**fields, DIGEST: _digest(chunk.embedded_text), **chunk.metadata}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _chunk(identifier: str, text: str, fields: dict[str, Any]) -> Chunk:
-    own = {key.removeprefix(OWN): value for key, value in fields.items() if key.startswith(OWN)}
+    own = {key.removeprefix(OWN): value for key, value in fields.items() if key.startswith(OWN) and key != DIGEST}
     others = {key: value for key, value in fields.items() if not key.startswith(OWN)}
     return Chunk(id=identifier, text=text, metadata=others, **own)
 

@@ -92,6 +92,10 @@ class VectorIndex(Protocol):
         """All chunks of a document, in reading order; empty if there are none."""
         ...
 
+    async def vectors(self, texts: Sequence[str]) -> Mapping[str, Vectors]:
+        """By text, the vectors of those embedded texts that a chunk of any document has. Shape: (dimensions,)."""
+        ...
+
     async def delete_chunks(self, ids: Sequence[str]) -> None: ...
 
     async def query(self, vector: Vectors, *, limit: int, where: Mapping[str, Scalar] | None = None) -> Sequence[Match]:
@@ -115,8 +119,20 @@ class VectorIndex(Protocol):
 
     async def delete_record(self, document: str) -> None: ...
 
-    async def clear(self) -> None:
-        """Remove everything, and take on the embedding model this index was opened with."""
+    # ---- life cycle
+    async def rebuild(self) -> VectorIndex:
+        """An empty index for this embedding model beside the one in use, which stays as it is until `publish`.
+
+        What an earlier attempt left unpublished is removed.
+        """
+        ...
+
+    async def publish(self) -> None:
+        """Put this rebuilt index in the place of the one in use, at once and as a whole.
+
+        Whoever has the old one open goes on with this one; only those with another embedding model keep theirs, until
+        another index is rebuilt.
+        """
         ...
 
     async def ping(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,11 @@ import chromadb
 import numpy as np
 import pytest
 
-from shared.errors import IndexModelMismatch
+from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge import chroma
 from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, VectorIndex
+from tests.fakes import Generation, InMemoryIndex
 
 DIMENSIONS = 4
 MODEL = "some-model"
@@ -54,11 +56,28 @@ def record(name: str, **changes: object) -> DocumentRecord:
     return replace(known, **changes)
 
 
+type Open = Callable[..., VectorIndex]
+
+
+@pytest.fixture(params=["chroma", "memory"])
+async def open_index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+    """Opens one more instance on the same data, as another process would."""
+    opened: list[VectorIndex] = []
+    generations: list[Generation] = []
+
+    def open_one(model: str = MODEL) -> VectorIndex:
+        chroma_is_meant = request.param == "chroma"
+        opened.append(ChromaIndex(tmp_path / "index", model) if chroma_is_meant else InMemoryIndex(model, generations))
+        return opened[-1]
+
+    yield open_one
+    for index in opened:
+        await index.close()
+
+
 @pytest.fixture
-async def index(tmp_path: Path):
-    index = ChromaIndex(tmp_path / "index", MODEL)
-    yield index
-    await index.close()
+def index(open_index: Open) -> VectorIndex:
+    return open_index()
 
 
 async def test_a_chunk_comes_back_as_it_went_in(index: VectorIndex) -> None:
@@ -189,37 +208,142 @@ async def test_records(index: VectorIndex) -> None:
     assert await index.count() == 0
 
 
-async def test_it_survives_a_restart(index: VectorIndex, tmp_path: Path) -> None:
+async def test_it_survives_a_restart(index: VectorIndex, open_index: Open) -> None:
     await index.upsert([chunk(1)], np.stack([axis(0)]))
     await index.put_record(record("faq.md"))
     await index.close()
-    reopened = ChromaIndex(tmp_path / "index", MODEL)
+    reopened = open_index()
     assert [m.chunk for m in await reopened.query(axis(0), limit=1)] == [chunk(1)]
     assert list(await reopened.records()) == [record("faq.md")]
-    await reopened.close()
 
 
-async def test_another_model_is_refused_until_the_index_is_cleared(index: VectorIndex, tmp_path: Path) -> None:
-    await index.upsert([chunk(1)], np.stack([axis(0)]))
-    await index.put_record(record("faq.md"))
-    other = ChromaIndex(tmp_path / "index", "other-model")
+async def test_vectors_are_found_by_the_text_they_were_made_of(index: VectorIndex) -> None:
+    same = replace(chunk(1, "copy.md"), text=chunk(1).text)
+    await index.upsert([chunk(1), chunk(2), same], np.stack([axis(0, tilt=0.3), axis(1), axis(0, tilt=0.3)]))
+    found = await index.vectors([chunk(1).embedded_text, chunk(3).embedded_text, chunk(1).text])
+    assert list(found) == [chunk(1).embedded_text]
+    assert found[chunk(1).embedded_text] == pytest.approx(axis(0, tilt=0.3))
+    assert found[chunk(1).embedded_text].dtype == np.float32
+    await index.delete_chunks([chunk(1).id])
+    assert list(await index.vectors([chunk(1).embedded_text])) == [chunk(1).embedded_text]
+    await index.delete_chunks([same.id])
+    assert await index.vectors([chunk(1).embedded_text]) == {}
+    assert await index.vectors([]) == {}
+
+
+# ---- rebuilding, and models
+
+
+async def holds(index: VectorIndex) -> tuple[list[str], list[str]]:
+    """Its chunks and its records."""
+    chunks = [match.chunk.id for match in await index.query(axis(0), limit=9)]
+    assert len(chunks) == await index.count()
+    return sorted(chunks), [known.name for known in await index.records()]
+
+
+async def fill(index: VectorIndex, number: int) -> tuple[list[str], list[str]]:
+    await index.upsert([chunk(number)], np.stack([axis(0)]))
+    await index.put_record(record(f"{number}.md"))
+    return [f"faq.md-{number}"], [f"{number}.md"]
+
+
+async def test_the_index_in_use_answers_until_the_rebuilt_one_is_published(
+    index: VectorIndex, open_index: Open
+) -> None:
+    old = await fill(index, 1)
+    running = open_index()
+    assert await holds(running) == old
+    rebuilt = await index.rebuild()
+    assert await holds(rebuilt) == ([], [])
+    new = await fill(rebuilt, 2)
+    for one in (index, running, open_index()):
+        assert await holds(one) == old
+    await rebuilt.publish()
+    for one in (index, running, open_index(), rebuilt):
+        assert await holds(one) == new
+    await running.delete_chunks(new[0])
+    assert await rebuilt.count() == 0
+
+
+async def test_an_index_that_was_never_published_is_removed_by_the_next_attempt(
+    index: VectorIndex, open_index: Open
+) -> None:
+    old = await fill(index, 1)
+    abandoned = await index.rebuild()
+    await fill(abandoned, 2)
+    later = open_index()
+    assert await holds(later) == old
+    rebuilt = await later.rebuild()
+    assert await holds(rebuilt) == ([], [])
+    for call in (abandoned.count(), fill(abandoned, 3), abandoned.publish()):
+        with pytest.raises(Unavailable):
+            await call
+    assert await holds(index) == old
+    await rebuilt.publish()
+    assert await holds(index) == await holds(open_index()) == ([], [])
+
+
+async def test_an_empty_index_can_be_rebuilt(index: VectorIndex) -> None:
+    rebuilt = await index.rebuild()
+    new = await fill(rebuilt, 1)
+    await rebuilt.publish()
+    assert await holds(index) == new
+
+
+async def test_another_model_is_refused_until_the_index_is_rebuilt(index: VectorIndex, open_index: Open) -> None:
+    old = await fill(index, 1)
+    other = open_index("other-model")
     for call in (other.ping(), other.records(), other.upsert([chunk(2)], np.stack([axis(0)]))):
         with pytest.raises(IndexModelMismatch, match=r"some-model.*other-model.*python -m tools\.reindex"):
             await call
-    await other.clear()
-    assert await other.count() == 0
-    assert list(await other.records()) == []
-    await other.upsert([chunk(1)], np.ones((1, 9), dtype=np.float32))  # another model, another width
+    rebuilt = await other.rebuild()
+    with pytest.raises(IndexModelMismatch):
+        await other.count()
+    await rebuilt.upsert([chunk(1)], np.ones((1, 9), dtype=np.float32))  # another model, another width
+    await rebuilt.publish()
+    assert await other.count() == await open_index("other-model").count() == 1
+    # An app that still runs with the model before, or is started with it, goes on with what it has …
+    assert await holds(index) == await holds(open_index()) == old
+    # … until the index is rebuilt again.
+    third = await open_index("third-model").rebuild()
     with pytest.raises(IndexModelMismatch):
         await index.count()
-    await other.close()
+    await third.upsert([chunk(1)], np.ones((1, 3), dtype=np.float32))
+    await third.publish()
+    assert await other.count() == await third.count() == 1
 
 
-async def test_an_index_without_vectors_suits_any_model(index: VectorIndex, tmp_path: Path) -> None:
+async def test_an_index_without_vectors_suits_any_model(index: VectorIndex, open_index: Open) -> None:
     await index.upsert([chunk(1)], np.stack([axis(0)]))
     await index.delete_chunks([chunk(1).id])
     await index.close()
-    other = ChromaIndex(tmp_path / "index", "other-model")
+    other = open_index("other-model")
     await other.upsert([chunk(1)], np.ones((1, 9), dtype=np.float32))
     assert await other.count() == 1
-    await other.close()
+
+
+async def test_a_publication_that_is_cut_short_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Chroma then still has of the old index goes with the next attempt."""
+    running, index = (ChromaIndex(tmp_path, MODEL) for _ in range(2))
+    old = await fill(running, 1)
+    rebuilt = await index.rebuild()
+    new = await fill(rebuilt, 2)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChromaIndex, "_remove_all_but", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rebuilt._publish()
+    restarted = ChromaIndex(tmp_path, MODEL)
+    assert await holds(restarted) == new
+    assert await holds(running) == old
+    await restarted.rebuild()
+    assert await holds(running) == new
+    await (await restarted.rebuild()).publish()
+    client = chromadb.PersistentClient(str(tmp_path), settings=restarted._client.get_settings())
+    assert len(client.list_collections()) == 2
+    client.close()
+    for one in (running, index, restarted):
+        await one.close()

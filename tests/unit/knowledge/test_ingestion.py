@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.errors import IndexModelMismatch, Unavailable
@@ -16,6 +17,7 @@ from shared.knowledge.folder import FolderDocumentStore
 from shared.knowledge.index import DocumentStatus
 from shared.knowledge.ingestion import IngestionService, Reconciliation
 from shared.knowledge.parsing import DocumentParser
+from shared.knowledge.retrieval import Retriever
 from tests.fakes import HashEmbedder
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -80,6 +82,10 @@ class Knowledge:
         chunks = [list(await self.index.target.chunks(record.name)) for record in records]
         assert sum(map(len, chunks)) == await self.index.target.count()
         return records, chunks
+
+    async def empty(self) -> None:
+        """Replace the index by an empty one, for the embedder's model."""
+        await (await self.index.target.rebuild()).publish()
 
     async def close(self) -> None:
         await self.index.target.close()
@@ -198,7 +204,7 @@ async def test_what_cannot_be_read_has_a_record_that_says_why(
     assert await knowledge.index.target.count() == 0
     knowledge.index.calls.clear()
     assert await knowledge.service.reconcile() == Reconciliation(unchanged=1)
-    assert knowledge.index.calls == ["records"]
+    assert knowledge.index.calls == ["records", "count"]
     if name.endswith("md"):
         assert (await knowledge.put(name, ARTICLE)).status == DocumentStatus.INDEXED
 
@@ -264,6 +270,154 @@ async def test_events_for_one_document_do_not_interleave(knowledge: Knowledge) -
     assert await knowledge.service.reconcile() == Reconciliation(unchanged=1)
 
 
+# ---- renamed, and forgotten
+
+
+@pytest.mark.parametrize("order", ["created first", "deleted first", "reconciled"])
+async def test_a_rename_embeds_nothing(knowledge: Knowledge, order: str) -> None:
+    await knowledge.put("old.md", ARTICLE)
+    before = await knowledge.index.target.vectors(knowledge.embedder.embedded)
+    await knowledge.documents.target.delete("old.md")
+    knowledge.embedder.embedded.clear()
+    if order == "reconciled":
+        await knowledge.documents.target.write("new/name.md", ARTICLE.encode())
+        assert await knowledge.service.reconcile() == Reconciliation(ingested=1, forgotten=1)
+    elif order == "created first":
+        await knowledge.put("new/name.md", ARTICLE)
+        await knowledge.service.forget("old.md")
+    else:
+        await knowledge.service.forget("old.md")
+        await knowledge.put("new/name.md", ARTICLE)
+    assert knowledge.embedder.embedded == []
+    chunks = await knowledge.index.target.chunks("new/name.md")
+    assert len(chunks) == await knowledge.index.target.count() == 3
+    after = await knowledge.index.target.vectors([chunk.embedded_text for chunk in chunks])
+    assert before.keys() == after.keys()
+    for text, vector in after.items():
+        assert vector == pytest.approx(before[text], abs=1e-6)
+
+
+async def test_a_renamed_and_edited_document_embeds_what_was_edited(knowledge: Knowledge) -> None:
+    await knowledge.put("old.md", ARTICLE)
+    await knowledge.documents.target.delete("old.md")
+    knowledge.embedder.embedded.clear()
+    await knowledge.documents.target.write("new.md", ARTICLE.replace("beta7", "changed").encode())
+    await knowledge.service.reconcile()
+    assert len(knowledge.embedder.embedded) == 1
+    assert "changed" in knowledge.embedder.embedded[0]
+
+
+async def test_the_memory_of_removed_vectors_is_bounded(knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingestion, "REMEMBERED", 2)
+    for name in ("one", "two", "three"):
+        await knowledge.put(f"{name}.md", section(name))
+        await knowledge.documents.target.delete(f"{name}.md")
+        await knowledge.service.forget(f"{name}.md")
+    knowledge.embedder.embedded.clear()
+    for name in ("one", "two", "three"):
+        await knowledge.documents.target.write(f"{name}.md", section(name).encode())
+    await knowledge.service.reconcile()
+    assert len(knowledge.embedder.embedded) == 1
+    assert "one7" in knowledge.embedder.embedded[0]
+
+
+async def test_nothing_of_a_deleted_document_is_retrieved(knowledge: Knowledge) -> None:
+    secret = ARTICLE.replace("beta7", "KX-4410-B")
+    await knowledge.put("secret.md", secret)
+    await knowledge.put("other.md", section("Other"))
+    retriever = Retriever(knowledge.embedder, knowledge.index.target)
+    questions = ["beta8 beta9 beta10", "What is KX-4410-B?", "other7", secret]
+
+    async def documents() -> list[set[str]]:
+        return [{p.chunk.document for p in await retriever.retrieve(question, limit=50)} for question in questions]
+
+    assert await documents() == [{"secret.md", "other.md"}] * len(questions)
+    await knowledge.documents.target.delete("secret.md")
+    await knowledge.service.forget("secret.md")
+    assert await documents() == [{"other.md"}] * len(questions)
+    assert not await knowledge.index.target.containing("KX-4410-B", np.ones(64, dtype=np.float32), limit=9)
+    assert await knowledge.index.target.record("secret.md") is None
+
+
+# ---- the index is rebuilt
+
+
+async def test_a_rebuilt_index_answers_in_place_of_the_old_one(knowledge: Knowledge, tmp_path: Path) -> None:
+    await knowledge.put("a.md", ARTICLE)
+    await knowledge.put("bad.txt", b"\0\1\2")
+    before = await knowledge.contents()
+    question = knowledge.embedder.embed_query("beta7")
+    [old] = await knowledge.index.target.query(question, limit=1)
+    other = Knowledge(tmp_path, HashEmbedder("other", dimensions=32))
+    seen: list[int] = []
+
+    def look(number: int, total: int, name: str) -> None:
+        seen.append(number)
+
+    assert await other.service.rebuild(look) == Reconciliation(ingested=1, failed=1)
+    assert seen == [1, 2]
+    assert len(other.embedder.embedded) == 3
+    assert await other.contents() == before
+    # The app that still runs with the model before goes on with it until it is restarted.
+    assert await knowledge.index.target.query(question, limit=1) == [old]
+    await other.close()
+
+
+async def test_a_change_while_the_index_is_rebuilt_is_not_lost(knowledge: Knowledge, monkeypatch: Any) -> None:
+    await knowledge.put("edited.md", section("Before"))
+    await knowledge.put("gone.md", section("Gone"))
+    store = knowledge.documents.target
+    parse = knowledge.parser.parse
+
+    async def meanwhile(data: bytes, name: str) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(knowledge.parser, "parse", parse)
+            if name == "gone.md":
+                await store.delete("gone.md")
+                await knowledge.service.forget("gone.md")
+                await knowledge.put("edited.md", section("After"))
+                await knowledge.put("new.md", section("New"))
+        return await parse(data, name)
+
+    monkeypatch.setattr(knowledge.parser, "parse", meanwhile)
+    await knowledge.service.rebuild()
+    assert [record.name for record in await knowledge.service.records()] == ["edited.md", "new.md"]
+    assert "after0" in (await knowledge.texts("edited.md"))[0]
+    assert await knowledge.index.target.count() == 2
+    assert await knowledge.service.reconcile() == Reconciliation(unchanged=2)
+
+
+async def test_the_index_stays_if_a_document_cannot_be_read_now(knowledge: Knowledge, monkeypatch: Any) -> None:
+    await knowledge.put("a.md", ARTICLE)
+    await knowledge.put("b.md", section("Other"))
+    before = await knowledge.contents()
+
+    def unreachable(call: str) -> None:
+        if call == "read":
+            raise Unavailable("The store does not answer.")
+
+    knowledge.documents.fail = unreachable
+    with pytest.raises(Unavailable, match="2 documents could not be read now"):
+        await knowledge.service.rebuild()
+    assert await knowledge.contents() == before
+    knowledge.documents.fail = lambda _: None
+    assert await knowledge.service.rebuild() == Reconciliation(ingested=2)
+    assert await knowledge.contents() == before
+
+
+async def test_chunks_that_were_lost_are_put_back(knowledge: Knowledge) -> None:
+    """By whatever happened to the index itself: a record says how many there should be."""
+    await knowledge.put("a.md", ARTICLE)
+    await knowledge.put("b.md", section("Other"))
+    before = await knowledge.contents()
+    [first, *_] = await knowledge.index.target.chunks("a.md")
+    await knowledge.index.target.delete_chunks([first.id])
+    knowledge.embedder.embedded.clear()
+    assert await knowledge.service.reconcile() == Reconciliation(ingested=1, unchanged=1)
+    assert knowledge.embedder.embedded == [first.embedded_text]
+    assert await knowledge.contents() == before
+
+
 # ---- reconciliation and interruptions
 
 
@@ -317,7 +471,7 @@ async def test_another_model_is_refused(knowledge: Knowledge, tmp_path: Path) ->
         await other.service.reconcile()
     with pytest.raises(IndexModelMismatch):
         await other.put("b.md", ARTICLE)
-    await other.index.target.clear()
+    await other.empty()
     assert await other.service.reconcile() == Reconciliation(ingested=2)
     await other.close()
 
@@ -361,7 +515,7 @@ async def test_whatever_is_interrupted_is_repaired(tmp_path: Path, work: Any, la
     knowledge = Knowledge(tmp_path)
     store, number, finished = knowledge.documents.target, 0, False
     while not finished:
-        await knowledge.index.target.clear()
+        await knowledge.empty()
         await store.delete("new.md")
         await knowledge.put("a.md", BEFORE)
         before = await store.info("a.md")
@@ -380,7 +534,7 @@ async def test_whatever_is_interrupted_is_repaired(tmp_path: Path, work: Any, la
             await store.delete("new.md")
         await knowledge.service.reconcile()
         repaired = await knowledge.contents()
-        await knowledge.index.target.clear()
+        await knowledge.empty()
         await knowledge.service.reconcile()
         assert repaired == await knowledge.contents(), f"interrupted at call {number}"
         assert before.name == "a.md"

@@ -1,4 +1,4 @@
-"""The three tools for documents, one after the other, with a small embedder."""
+"""The tools for documents, one after the other, with a small embedder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from shared import services as composition
+from shared.errors import Unavailable
 from tests.fakes import HashEmbedder
-from tools import list_documents, reindex, upload_documents
+from tools import list_documents, reindex, show_document, upload_documents
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def use_model(monkeypatch: pytest.MonkeyPatch, fingerprint: str, dimensions: int
         vars(services)["embedder"] = HashEmbedder(fingerprint, dimensions=dimensions)
         return services
 
-    for tool in (list_documents, reindex, upload_documents):
+    for tool in (list_documents, reindex, show_document, upload_documents):
         monkeypatch.setattr(tool, "get_services", services)
 
 
@@ -69,6 +70,48 @@ def test_another_model_is_taken_on_by_reindex_only(
     assert "python -m tools.reindex" in capsys.readouterr().err
     assert reindex.main([]) == 0
     assert list_documents.main([]) == 0
+
+
+def test_an_interrupted_reindex_leaves_the_index_in_use(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload_documents.main([str(folder)])
+    reindex.main([])
+
+    def interrupt(number: int, total: int, name: str) -> None:
+        if number == 2:
+            raise Unavailable("The folder is gone.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reindex, "_show", interrupt)
+        capsys.readouterr()
+        assert reindex.main([]) == 1
+        assert capsys.readouterr().err == "The folder is gone.\n"
+    assert list_documents.main([]) == 0
+    assert capsys.readouterr().out.endswith("2 documents: 1 empty, 1 indexed\n")
+    assert reindex.main([]) == 0
+
+
+def test_a_document_is_shown_with_its_passages(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "faq.md").write_text("---\nproduct: Solo\n---\n# FAQ\n\n## Shipping\n\nShips in two days.")
+    upload_documents.main([str(folder)])
+    reindex.main([])
+    capsys.readouterr()
+
+    assert show_document.main(["faq.md"]) == 0
+    name, status, title, read, version, etag, metadata, passages, _, place, *text = capsys.readouterr().out.splitlines()
+    assert (name, status, title) == ("faq.md", "status      indexed", "title       FAQ")
+    assert read.startswith("read        20")
+    assert version.startswith("version     ")
+    assert len(etag) > 20
+    assert (metadata, passages) == ("metadata    product=Solo", "passages    1")
+    assert place == "[1] 20-38  FAQ › Shipping"
+    assert text == ["Ships in two days."]
+
+    assert show_document.main(["deep/notes.txt"]) == 0
+    assert "status      empty: The file is empty.\n" in capsys.readouterr().out
+    assert show_document.main(["nowhere.md"]) == 1
+    assert "No document 'nowhere.md' is known." in capsys.readouterr().err
 
 
 def test_a_file_that_is_too_large_is_named_and_the_rest_goes_on(
