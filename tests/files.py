@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from xml.sax.saxutils import escape
@@ -47,7 +47,7 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[Any]]], *, hidden: str = "") -> 
     return _saved(book)
 
 
-def pptx(slides: Mapping[str, str]) -> bytes:
+def pptx(slides: Mapping[str, str], change: Callable[[Any], None] | None = None) -> bytes:
     from pptx import Presentation
 
     presentation = Presentation()
@@ -55,6 +55,8 @@ def pptx(slides: Mapping[str, str]) -> bytes:
         slide = presentation.slides.add_slide(presentation.slide_layouts[1])
         slide.shapes.title.text = title
         slide.placeholders[1].text = text
+    if change:
+        change(presentation)
     return _saved(presentation)
 
 
@@ -80,6 +82,14 @@ def archive(members: Mapping[str, bytes]) -> bytes:
         for name, data in members.items():
             file.writestr(name, data)
     return content.getvalue()
+
+
+def changed(
+    data: bytes, change: Callable[[bytes], bytes] = lambda text: text, *, rename: Callable[[str], str] = str
+) -> bytes:
+    """The same archive with other members, or other names for them."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        return archive({rename(name): change(file.read(name)) for name in file.namelist()})
 
 
 def _saved(document: Any) -> bytes:

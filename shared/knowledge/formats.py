@@ -20,7 +20,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from shared.errors import DocumentRejected
-from shared.knowledge import markdown
+from shared.knowledge import markdown, pdf
 from shared.knowledge.index import DocumentStatus
 
 MAX_CHARACTERS = 5_000_000
@@ -75,6 +75,12 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # [MS-OFFCRYPTO] §2.3.4.4: the stream of a locked .docx
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _HTML_START = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_CHARSET = re.compile(
+    rb"<(?:meta|\?xml)\b[^>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?(shift[_-]jis|x-sjis|euc-jp|"
+    rb"iso-2022-jp|euc-kr|big5|gb2312|gbk|gb18030|koi8-[ru]|windows-12\d\d|iso-8859-\d{1,2})\b",
+    re.IGNORECASE,
+)
+"""Encodings of the WHATWG standard that Python has. Some of Python's other codecs give no text, or take their time."""
 _CONTROLS = bytes([*range(9), *range(14, 32), 127])
 
 
@@ -101,8 +107,8 @@ def kind_of(data: bytes, name: str) -> Kind:
         raise DocumentRejected(
             DocumentStatus.UNSUPPORTED, "This is a picture. Pictures are not read; add the text itself."
         )
-    text = decode(data) if not data.startswith(b"{\\rtf") else None
     kind = _BY_SUFFIX.get(suffix)
+    text = None if data.startswith(b"{\\rtf") else decode_html(data) if kind is Kind.HTML else decode(data)
     if text is None or kind is None:
         if text is None and kind:
             raise DocumentRejected(
@@ -121,18 +127,30 @@ def kind_of(data: bytes, name: str) -> Kind:
     return Kind.HTML if kind is Kind.TEXT and _HTML_START.match(text) else kind
 
 
-def decode(data: bytes) -> str | None:
-    """Text of UTF-8, of UTF-16 with a byte order mark, or of Windows-1252; None if these bytes are not text."""
+def decode_html(data: bytes) -> str | None:
+    """As `decode`, and in the encoding that the page declares."""
+    declared = _CHARSET.search(data[:2048])
+    encoding = declared.group(1).decode().lower() if declared else ""
+    # What pages call Shift-JIS is what Windows makes of it (WHATWG Encoding Standard, "Names and labels").
+    return decode(
+        data, declared={"shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932"}.get(encoding, encoding)
+    )
+
+
+def decode(data: bytes, *, declared: str = "") -> str | None:
+    """Text of UTF-8, UTF-16 with a byte order mark, the declared encoding, or Windows-1252; None if it is no text."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     else:
         # Windows-1252 gives a meaning to nearly any byte: only believed where most characters are ASCII.
         high = len(data) - len(data.translate(None, bytes(range(128, 256))))
-        encodings = ["utf-8-sig", "cp1252"] if high <= 0.3 * len(data) else ["utf-8-sig"]
+        encodings = ["utf-8-sig", declared] if declared else ["utf-8-sig"]
+        if high <= 0.3 * len(data):
+            encodings.append("cp1252")
     for encoding in encodings:
         try:
             text = data.decode(encoding)
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, LookupError):
             continue
         written = text.encode()
         controls = len(written) - len(written.translate(None, _CONTROLS))
@@ -152,7 +170,7 @@ def read_text(data: bytes, name: str) -> ParsedDocument:
 
 def convert(kind: Kind, data: bytes, name: str) -> ParsedDocument:
     """A document of any kind. Raises `DocumentRejected`, and whatever the libraries raise on a broken file."""
-    reader = _office_reader(data) if kind is Kind.OFFICE else _READERS[kind]
+    reader = _read_office if kind is Kind.OFFICE else _READERS[kind]
     return reader(data, name)
 
 
@@ -167,7 +185,9 @@ def finish(text: str, name: str, *, title: str = "", metadata: Mapping[str, str]
         )
     text = markdown.clean(text)
     if not any(map(str.isalnum, text)):
-        raise DocumentRejected(DocumentStatus.EMPTY, "The document holds no text.")
+        raise DocumentRejected(
+            DocumentStatus.EMPTY, "The document holds no text. Pictures, charts and embedded files are not read."
+        )
     known = dict(metadata or {})
     own = known.pop("title", "")
     chosen = own or markdown.first_title(text) or markdown.plain(title) or _title_of(name)
@@ -176,7 +196,7 @@ def finish(text: str, name: str, *, title: str = "", metadata: Mapping[str, str]
 
 def load_libraries() -> None:
     """Import what the readers need: seconds, which are better spent before the first document."""
-    for name in ("bs4", "markitdown.converters", "openpyxl"):
+    for name in ("bs4", "markitdown.converters", "openpyxl", "pptx", "pypdfium2"):
         importlib.import_module(name)
 
 
@@ -197,13 +217,9 @@ def _encrypted() -> DocumentRejected:
 
 
 def _read_pdf(data: bytes, name: str) -> ParsedDocument:
-    from markitdown import StreamInfo
-    from markitdown.converters import PdfConverter
-    from pdfminer.pdfdocument import PDFEncryptionError, PDFPasswordIncorrect
-
     try:
-        text = PdfConverter().convert(io.BytesIO(data), StreamInfo(extension=".pdf")).markdown
-    except (PDFPasswordIncorrect, PDFEncryptionError):
+        text, title = pdf.read(data)
+    except pdf.Locked:
         raise _encrypted() from None
     if not any(map(str.isalnum, text)):
         raise DocumentRejected(
@@ -211,7 +227,7 @@ def _read_pdf(data: bytes, name: str) -> ParsedDocument:
             "The PDF holds no text: its pages are pictures, as a scanner makes them. Run text recognition (OCR) on it"
             " and add the result.",
         )
-    return finish(text, name)
+    return finish(text, name, metadata=markdown.metadata({"title": title}))
 
 
 def _read_html(data: bytes, name: str) -> ParsedDocument:
@@ -220,7 +236,7 @@ def _read_html(data: bytes, name: str) -> ParsedDocument:
     from markitdown.converters import HtmlConverter
 
     # Bytes that are no text were turned away by `kind_of`; the parser would guess from the page's own declaration.
-    soup = BeautifulSoup(decode(data) or "", "html.parser")
+    soup = BeautifulSoup(decode_html(data) or "", "html.parser")
     metadata = markdown.metadata(
         {
             "url": _attribute(soup.find("link", rel="canonical"), "href"),
@@ -246,7 +262,9 @@ _NOT_CONTENT = (
     "title, script, style, noscript, template, iframe, svg, nav, footer, dialog, button, input, select, textarea,"
     "[role=navigation], [role=contentinfo], [hidden], [aria-hidden=true]"
 )
-_HIDING_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.IGNORECASE)
+_HIDING_STYLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|(?:font-size|opacity)\s*:\s*0(?![.\d])", re.IGNORECASE
+)
 
 
 def _main_content(soup: Any) -> Any:
@@ -277,16 +295,91 @@ def _read_docx(data: bytes, name: str) -> ParsedDocument:
     from markitdown import StreamInfo
     from markitdown.converters import DocxConverter
 
+    data = _rewritten(data, {"word/document.xml": _visible_word})
     text = DocxConverter().convert(io.BytesIO(data), StreamInfo(extension=".docx"), **_MARKDOWNIFY).markdown
     return finish(re.sub(r"</?u>", "", text), name)
 
 
-def _read_pptx(data: bytes, name: str) -> ParsedDocument:
-    from markitdown import StreamInfo
-    from markitdown.converters import PptxConverter
+def _visible_word(xml: bytes) -> bytes:
+    """Without hidden text, and with the text of simple fields, which mammoth leaves out."""
+    if b"vanish" not in xml and b"fldSimple" not in xml:
+        return xml
+    etree: Any = importlib.import_module("lxml.etree")
+    root = etree.fromstring(xml, etree.XMLParser(resolve_entities=False))
+    word = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+    for mark in root.findall(f".//{word}r/{word}rPr/{word}vanish"):
+        if mark.get(f"{word}val") not in ("0", "false", "off"):
+            run = mark.getparent().getparent()
+            run.getparent().remove(run)
+    etree.strip_tags(root, f"{word}fldSimple")
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 
-    text = PptxConverter().convert(io.BytesIO(data), StreamInfo(extension=".pptx"), **_MARKDOWNIFY).markdown
-    return finish(text, name)
+
+def _read_pptx(data: bytes, name: str) -> ParsedDocument:
+    from pptx import Presentation
+
+    slides: list[str] = []
+    presentation: Any = Presentation(io.BytesIO(data))
+    for slide in presentation.slides:
+        if slide._element.get("show") not in ("0", "false"):  # noqa: SLF001 - python-pptx has no name for it
+            title = slide.shapes.title
+            # Speaker notes are left out: they are for whoever presents, and often internal.
+            parts = [f"# {' '.join(title.text_frame.text.split())}"] if title and title.text_frame.text.strip() else []
+            parts += _shapes(slide.shapes, skip=title.shape_id if title else None)
+            slides.append("\n".join(parts))
+    return finish("\n\n".join(slides), name)
+
+
+_PICTURE_FILE = re.compile(r"\S+\.(?:png|jpe?g|gif|bmp|tiff?|svg|emf|wmf)$", re.IGNORECASE)  # no description
+_NUMBER = re.compile(r"\d{1,3}[.)]\s")
+
+
+def _shapes(shapes: Any, *, skip: int | None = None) -> list[str]:
+    """The text of each shape, from top to bottom and left to right."""
+    parts: list[str] = []
+    for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
+        about = shape._element._nvXxPr.cNvPr  # noqa: SLF001
+        if shape.shape_id == skip or about.get("hidden") in ("1", "true"):
+            continue
+        if hasattr(shape, "shapes"):
+            parts += _shapes(shape.shapes)
+        elif getattr(shape, "has_table", False):
+            rows = [[cell.text for cell in row.cells] for row in shape.table.rows]
+            parts.append(f"\n{markdown.table(rows)}\n")
+        elif getattr(shape, "has_chart", False):
+            parts.append(_chart(shape.chart))
+        elif shape.has_text_frame:
+            parts += _paragraphs(shape)
+        else:  # a picture: its description
+            parts.append(_PICTURE_FILE.sub("", about.get("descr", "")))
+    return [part for part in parts if part.strip()]
+
+
+def _paragraphs(shape: Any) -> list[str]:
+    from pptx.enum.shapes import PP_PLACEHOLDER
+
+    kinds = (PP_PLACEHOLDER.SUBTITLE, PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE)
+    places = (PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER)
+    kind = shape.placeholder_format.type if shape.is_placeholder else None
+    if kind in places:
+        return []
+    texts = [(p.level, " ".join(p.text.split())) for p in shape.text_frame.paragraphs]
+    texts = [(level, text) for level, text in texts if text]
+    if kind is None or kind in kinds or len(texts) < 2:
+        return [text for _, text in texts]
+    return [text if _NUMBER.match(text) else f"{'  ' * level}- {text}" for level, text in texts]
+
+
+def _chart(chart: Any) -> str:
+    """The numbers behind a chart as a table; empty for kinds of charts that have no categories."""
+    try:
+        plot = chart.plots[0]
+        series = list(plot.series)
+        rows = [["", *(line.name for line in series)]]
+        rows += [[str(name), *(_cell(line.values[n]) for line in series)] for n, name in enumerate(plot.categories)]
+    except (AttributeError, IndexError, KeyError, NotImplementedError, TypeError, ValueError):
+        return ""
+    return f"\n{markdown.table(rows)}\n" if len(rows) > 1 else ""
 
 
 def _read_xlsx(data: bytes, name: str) -> ParsedDocument:
@@ -359,8 +452,8 @@ _OFFICE_READERS: dict[str, Callable[[bytes, str], ParsedDocument]] = {
 }
 
 
-def _office_reader(data: bytes) -> Callable[[bytes, str], ParsedDocument]:
-    """The reader for what the archive holds. Raises `DocumentRejected` for bombs, locked and other archives."""
+def _read_office(data: bytes, name: str) -> ParsedDocument:
+    """By what the archive holds. Raises `DocumentRejected` for bombs, locked and other archives."""
     try:
         entries = zipfile.ZipFile(io.BytesIO(data)).infolist()
     except zipfile.BadZipFile:
@@ -371,11 +464,38 @@ def _office_reader(data: bytes) -> Callable[[bytes, str], ParsedDocument]:
         )
     if any(entry.flag_bits & 1 for entry in entries):
         raise _encrypted()
-    names = {entry.filename for entry in entries}
+    names = {_member(entry.filename) for entry in entries}
     for member, reader in _OFFICE_READERS.items():
         if member in names:
-            return reader
+            return reader(_rewritten(data, {}), name)
     raise DocumentRejected(
         DocumentStatus.UNSUPPORTED,
         f"This is an archive, or a kind of Office file that is not read. Readable: {READABLE}.",
     )
+
+
+_SPELLINGS = {"[content_types].xml": "[Content_Types].xml", "xl/sharedstrings.xml": "xl/sharedStrings.xml"}
+
+
+def _member(name: str) -> str:
+    """The name as the libraries look for it: some programs write backslashes, or all in lower case."""
+    name = name.replace("\\", "/")
+    return _SPELLINGS.get(name.lower(), name)
+
+
+def _rewritten(data: bytes, changes: Mapping[str, Callable[[bytes], bytes]]) -> bytes:
+    """The same archive with the names as they should be and some members changed; itself if that changes nothing."""
+    with zipfile.ZipFile(io.BytesIO(data)) as source:
+        changed = {name: change(old) for name, change in changes.items() if (old := _read_member(source, name))}
+        changed = {name: new for name, new in changed.items() if new != source.read(name)}
+        if not changed and all(_member(name) == name for name in source.namelist()):
+            return data
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as copy:
+            for entry in source.infolist():
+                copy.writestr(_member(entry.filename), changed.get(entry.filename) or source.read(entry))
+        return target.getvalue()
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    return archive.read(name) if name in archive.namelist() else b""

@@ -4,8 +4,9 @@ It imports the libraries once, then forks for every document, so that each is re
 its own and nothing but its own content; a document that kills its process costs no second import.
 
 It speaks frames over its standard input and output: 8 bytes of length (big-endian), then that many bytes. It says
-`{"ready": true}`; then each request is two frames, a `Request` as JSON and the document's bytes, and each answer one
-frame, a JSON object with either `markdown`, `title` and `metadata`, or `status` and `reason`.
+`{"ready": true}`; then each request is two frames, a `Request` as JSON and the document's bytes, and each answer two:
+`{"peak_mb": …}`, the most memory that was held, and a JSON object with either `markdown`, `title` and `metadata`, or
+`status` and `reason`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ OUT_OF_MEMORY = 3
 """Exit code of a child: making an answer would take memory, too."""
 MAX_ANSWER = 64 << 20
 """Bytes; the longest text allowed, in the longest encoding, is a third of it."""
+_MAXRSS_PER_MB = 1 << 20 if sys.platform == "darwin" else 1 << 10  # getrusage(2): bytes there, KB elsewhere
 _FORBIDDEN = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "pty.", "ctypes.dlopen")
 """Audit events (the Python library reference, "Audit events table") that reading a document never needs."""
 
@@ -83,7 +85,8 @@ def serve() -> None:
         return os.read(source, size)
 
     while (head := read_frame(read)) is not None and (data := read_frame(read)) is not None:
-        write_all(sink, frame(_read_apart(Request(**json.loads(head)), data, (source, sink))))
+        answer, peak_mb = _read_apart(Request(**json.loads(head)), data, (source, sink))
+        write_all(sink, frame(json.dumps({"peak_mb": peak_mb}).encode()) + frame(answer))
 
 
 def _import_libraries() -> None:
@@ -98,8 +101,8 @@ def _import_libraries() -> None:
     formats.convert(formats.Kind.HTML, b"<p>Compiles the patterns that every page needs.</p>", "")
 
 
-def _read_apart(request: Request, data: bytes, foreign: tuple[int, ...]) -> bytes:
-    """The answer of a child process, or one that says why there is none."""
+def _read_apart(request: Request, data: bytes, foreign: tuple[int, ...]) -> tuple[bytes, float]:
+    """The answer of a child process, or one that says why there is none; and the most memory it held, in MB."""
     receiving, sending = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -111,8 +114,9 @@ def _read_apart(request: Request, data: bytes, foreign: tuple[int, ...]) -> byte
     os.close(receiving)
     if problem:
         os.kill(pid, signal.SIGKILL)
-    _, state = os.waitpid(pid, 0)
-    return answer if state == 0 and answer and not problem else _rejection(problem or _cause(state, request))
+    _, state, usage = os.wait4(pid, 0)
+    peak_mb = round(usage.ru_maxrss / _MAXRSS_PER_MB, 1)
+    return answer if state == 0 and answer and not problem else _rejection(problem or _cause(state, request)), peak_mb
 
 
 def _collect(receiving: int, deadline: float) -> tuple[bytes, DocumentRejected | None]:
@@ -180,7 +184,8 @@ def _cause(state: int, request: Request) -> DocumentRejected:
     code = os.waitstatus_to_exitcode(state)
     if code == -signal.SIGXCPU:
         return _too_slow()
-    if code in (OUT_OF_MEMORY, -signal.SIGKILL):  # the system kills when memory runs out
+    # The system kills when memory runs out, and PDFium aborts.
+    if code in (OUT_OF_MEMORY, -signal.SIGKILL, -signal.SIGABRT):
         return _too_much_memory(request)
     return _broken()
 

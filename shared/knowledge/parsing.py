@@ -42,12 +42,15 @@ class DocumentParser:
         # One thread of its own: documents queue here instead of filling the pool that everything else shares.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="parser")
         self._process: subprocess.Popen[bytes] | None = None
+        self.peak_mb = 0.0
+        """Most memory held while the latest document was read, libraries included; 0 if it needed no child process."""
 
     async def parse(self, data: bytes, name: str) -> ParsedDocument:
         """`name` is the document's path or file name.
 
         Raises `DocumentRejected` with the reason for its editor; `Unavailable` if the child process does not work.
         """
+        self.peak_mb = 0.0
         if len(data) > self._max_bytes:
             raise DocumentRejected(
                 DocumentStatus.TOO_LARGE, f"The file is larger than {self._max_bytes / 1e6:g} MB. Split it."
@@ -77,12 +80,14 @@ class DocumentParser:
             with _killed_after(process, request.timeout + GRACE_SECONDS):
                 write_all(sink, frame(json.dumps(asdict(request)).encode()))
                 write_all(sink, frame(data))
+                usage = read_frame(source)
                 answer = read_frame(source)
         except OSError:
-            answer = None
-        if answer is None:
+            usage = answer = None
+        if usage is None or answer is None:
             self._stop()
             raise Unavailable("The process that reads documents has ended. It starts again with the next document.")
+        self.peak_mb = float(json.loads(usage)["peak_mb"])
         return json.loads(answer)
 
     def _running(self) -> subprocess.Popen[bytes]:

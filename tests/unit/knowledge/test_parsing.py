@@ -127,6 +127,21 @@ async def test_memory_limit(parser: DocumentParser, limits) -> None:
     assert (await parser.parse(files.docx(), "next.docx")).title == "Repairs"
 
 
+async def test_memory_limit_of_a_pdf(parser: DocumentParser, limits) -> None:
+    limits(memory_mb=32)
+    rejected = await rejection(parser, files.pdf(*["all work and no play " * 4000] * 400), "bomb.pdf")
+    assert (rejected.status, "32 MB of memory" in str(rejected)) == (DocumentStatus.TOO_LARGE, True)
+
+
+async def test_the_most_memory_held_is_told(parser: DocumentParser) -> None:
+    await parser.parse(files.docx(), "a.docx")
+    small = parser.peak_mb
+    await parser.parse(files.docx(body=["all work and no play " * 100_000]), "b.docx")
+    assert 5 < small < parser.peak_mb
+    await parser.parse(b"Text.", "c.txt")
+    assert parser.peak_mb == 0
+
+
 async def test_a_killed_child_process_is_replaced(parser: DocumentParser) -> None:
     await parser.parse(files.docx(), "a.docx")
     assert parser._process
