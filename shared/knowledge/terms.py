@@ -21,7 +21,7 @@ _CODE = re.compile(
     r"(?=[\w.-]*\d)[A-Za-z]{1,6}[-_]?\d[\w.]*(?:-[\w.]+)*"  # ERR-1042, KX-4410-B, E21, v2
     r"|(?=[\w-]*\d)[A-Za-z]{2,}(?:-[A-Za-z0-9]+)+"  # ABC-D-9
     r"|\d+(?:\.\d+){1,3}"  # 2.3.1
-    r"|0x[0-9A-Fa-f]+"
+    r"|0[xX][0-9A-Fa-f]+"
     r")(?<![.-])"
 )
 _stemmer: Any = cast("Any", snowballstemmer).stemmer("english")

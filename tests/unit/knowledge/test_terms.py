@@ -9,7 +9,7 @@ from shared.knowledge.terms import codes, terms
         ("error ERR-1042 on the KX-4410-B", ["ERR-1042", "KX-4410-B"]),
         ("firmware 2.3.1, not 2.3", ["2.3.1", "2.3"]),
         ("E-21. And E21?", ["E-21", "E21"]),
-        ("status 0xFF", ["0xFF"]),
+        ("status 0xFF, or 0Xff", ["0xFF", "0Xff"]),
         ("I ordered 2 machines on 24 May", []),
         ("a well-known two-factor log-in", []),
     ],
