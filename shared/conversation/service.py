@@ -318,10 +318,12 @@ class ConversationService:
         """The conversation and its messages with `seq` > after. Raises `NotFound`."""
         conversation = await self._store.get(session_id)
         messages: list[Message] = []
-        while page := await self._store.messages(session_id, after=after, limit=PAGE):
+        while True:
+            page = await self._store.messages(session_id, after=after, limit=PAGE)
             messages += page
+            if len(page) < PAGE:
+                return conversation, tuple(messages)
             after = page[-1].seq
-        return conversation, tuple(messages)
 
     async def escalate(self, session_id: str, *, comment: str = "") -> Message:
         """The customer asks for a human by button or API. Returns the notice, with its ticket_id; asking again while

@@ -90,13 +90,12 @@ def serve() -> None:
 
 
 def _import_libraries() -> None:
-    """Without two that markitdown asks for and we never use, which halves the start and saves 50 MB.
+    """Without one that markitdown asks for and we never use.
 
     `magika` guesses what a file is, which is known here; it also brings ONNX Runtime, which starts a thread, and only
-    a process with a single thread can fork safely. `pandas` reads Excel files, which `formats` does by itself.
+    a process with a single thread can fork safely.
     """
     sys.modules["magika"] = ModuleType("magika")
-    sys.modules["pandas"] = ModuleType("pandas")
     formats.load_libraries()
     formats.convert(formats.Kind.HTML, b"<p>Compiles the patterns that every page needs.</p>", "")
 

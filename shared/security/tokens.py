@@ -13,11 +13,11 @@ from typing import Any
 import jwt
 
 from shared.errors import ConfigurationError, Forbidden, Unauthenticated
+from shared.settings import MIN_SECRET
 
 ALGORITHM = "HS256"
 SESSION = "session"
 OPERATOR = "operator"
-_MIN_SECRET_BYTES = 32  # RFC 7518 §3.2: an HS256 key is at least as long as its hash.
 
 
 class Tokens:
@@ -29,8 +29,8 @@ class Tokens:
         Raises `ConfigurationError` for one of less than 32 bytes.
         """
         secret = secret or secrets.token_urlsafe(48)
-        if len(secret.encode()) < _MIN_SECRET_BYTES:
-            raise ConfigurationError(f"TOKEN_SECRET: at least {_MIN_SECRET_BYTES} bytes are needed to sign tokens")
+        if len(secret.encode()) < MIN_SECRET:
+            raise ConfigurationError(f"TOKEN_SECRET: at least {MIN_SECRET} bytes are needed to sign tokens")
         self._secret = secret
         self._operator_minutes = operator_minutes
         self._now = now
