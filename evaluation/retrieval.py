@@ -27,7 +27,8 @@ from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.chunking import Chunker
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.knowledge.index import Chunk
-from shared.knowledge.retrieval import K1, B, Retriever
+from shared.knowledge.ranking import K1, B
+from shared.knowledge.retrieval import Retriever
 from shared.knowledge.terms import terms
 from shared.services import Services
 from shared.settings import Settings

@@ -10,7 +10,8 @@ from shared.conversation.turn import Turn
 from shared.knowledge.chunking import Chunker
 from shared.knowledge.embedding import Embedder
 from shared.knowledge.index import Match
-from shared.knowledge.retrieval import Passage, Retriever, rank
+from shared.knowledge.ranking import Passage, rank
+from shared.knowledge.retrieval import Retriever
 from shared.memory.models import Attachment
 
 PASSAGES = 6
