@@ -1,6 +1,7 @@
 from collections.abc import Mapping, Sequence
 
 import pytest
+
 from shared.knowledge.index import Chunk, Match, Scalar
 from shared.knowledge.ranking import Passage
 from shared.knowledge.retrieval import CODES, Retriever
