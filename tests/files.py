@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from xml.sax.saxutils import escape
+
+
+def word(body: str, *, parts: Mapping[str, str] | None = None) -> bytes:
+    """A Word file with this XML as its body, and further parts by name."""
+    data = changed(docx(title="TITLE"), lambda text: re.sub(rb"<w:body>.*</w:body>", _body(body), text))
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    return archive(members | {name: text.encode() for name, text in (parts or {}).items()})
+
+
+def _body(content: str) -> Callable[[re.Match[bytes]], bytes]:
+    return lambda _: f"<w:body>{content}</w:body>".encode()
 
 
 def docx(
@@ -33,7 +46,9 @@ def docx(
     return archive({name: text.encode() for name, text in members.items()})
 
 
-def xlsx(sheets: Mapping[str, Sequence[Sequence[Any]]], *, hidden: str = "") -> bytes:
+def xlsx(
+    sheets: Mapping[str, Sequence[Sequence[Any]]], *, hidden: str = "", change: Callable[[Any], None] | None = None
+) -> bytes:
     from openpyxl import Workbook
 
     book = Workbook()
@@ -44,6 +59,8 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[Any]]], *, hidden: str = "") -> 
             sheet.append(row)
         if name == hidden:
             sheet.sheet_state = "hidden"
+        if change:
+            change(sheet)
     return _saved(book)
 
 
@@ -61,14 +78,16 @@ def pptx(slides: Mapping[str, str], change: Callable[[Any], None] | None = None)
 
 
 def pdf(*lines: str, pages: int = 1, password: str = "") -> bytes:
-    """Without lines each page has a drawing only, as a scan has a picture."""
+    """Without lines each page has a picture only, as a scan has."""
+    from PIL import Image
     from reportlab.lib.pdfencrypt import StandardEncryption
     from reportlab.pdfgen.canvas import Canvas
 
     content = io.BytesIO()
     canvas = Canvas(content, encrypt=StandardEncryption(password, ownerPassword="owner") if password else None)
     for _ in range(pages):
-        canvas.rect(50, 50, 200, 200, fill=1)
+        if not lines:
+            canvas.drawInlineImage(Image.new("L", (20, 20)), 50, 50, 200, 200)
         for number, line in enumerate(lines):
             canvas.drawString(72, 750 - 14 * number, line)
         canvas.showPage()

@@ -8,7 +8,8 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 FRONT_MATTER_LIMIT = 8_192
@@ -19,10 +20,13 @@ MAX_TITLE = 200
 """Characters."""
 SAFE_SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 
-# Control characters, soft hyphens, zero-width spaces, direction overrides, lone surrogates and the tag block: they show
-# nothing, break up words, or carry text that only a model reads. Zero-width joiners stay: scripts and emoji need them.
+# Control characters, soft hyphens, zero-width spaces, marks of direction, lone surrogates and what Unicode calls
+# default ignorable: they show nothing, break up words, or carry text that only a model reads. Zero-width joiners stay
+# between the letters of scripts and the emoji that need them, and one variation selector after a character.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f\u00ad\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0e-\x1f\x7f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
+    "|(?<![^\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f])|(?<=[\ufe00-\ufe0f])[\ufe00-\ufe0f]+"
 )
 # What means the same to a reader and is another word to a search: typographic spaces, and the ligatures of PDFs.
 _PLAIN_CHARACTERS = str.maketrans(
@@ -54,6 +58,15 @@ _REFERENCE = re.compile(r"^ {0,3}\[[^\[\]\n]{1,200}\]:[ \t]{0,9}(\S+)[^\n]*$", r
 _UNREADABLE = [
     (re.compile(r"<!--"), re.compile(r"-->")),
     (re.compile(r"<(?:script|style)\b", re.IGNORECASE), re.compile(r"</(?:script|style)\s{0,9}>", re.IGNORECASE)),
+    (
+        re.compile(
+            r"<(?:span|div|p)\s[^<>]{0,200}?(?:hidden\b|style\s{0,9}=[^<>]{0,200}?"
+            r"(?:display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|(?:font-size|opacity)\s{0,9}:\s{0,9}0(?![.\d])))"
+            r"[^<>]{0,200}>",
+            re.IGNORECASE,
+        ),
+        re.compile(r"</(?:span|div|p)\s{0,9}>", re.IGNORECASE),
+    ),
 ]
 # HTML in Markdown. Only what is HTML: `<name>` stands for something in many a manual. Code spans come first and stay.
 _INLINE_TAGS = "a|abbr|b|big|code|del|em|font|i|ins|kbd|mark|s|small|span|strong|sub|sup|u"
@@ -65,6 +78,7 @@ _TAG = re.compile(
     rf"(`+[^`\n]+`+)|(</?(?:{_INLINE_TAGS})(?:\s[^<>]*)?/?>)|</?(?:{_BLOCK_TAGS})(?:\s[^<>]*)?/?>", re.IGNORECASE
 )
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_RESERVED = ("attachment", "page", "section", "source")  # what the knowledge base itself says of a passage
 _METADATA_KEY = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
@@ -149,9 +163,9 @@ def plain(text: str) -> str:
 def clean(text: str) -> str:
     """What is kept of a document.
 
-    Invisible characters, comments, HTML (its text stays), images (their description stays) and links with unsafe
-    schemes (their text stays) go; tables lose their padding; characters are composed (NFC); lines lose trailing and
-    repeated blanks.
+    Invisible characters, comments, HTML (its text stays, unless it is hidden), images (their description stays) and
+    links with unsafe schemes (their text stays) go; tables lose their padding; characters are composed (NFC); lines
+    lose trailing and repeated blanks.
     """
     text = _INVISIBLE.sub("", text.replace("\r\n", "\n").translate(_PLAIN_CHARACTERS))
     text = unicodedata.normalize("NFC", text)
@@ -208,6 +222,39 @@ def _is_safe(target: str) -> bool:
     return scheme is None or scheme.group(1).lower() in SAFE_SCHEMES
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a document on the page (or slide) of that number, from 1.
+
+    `below` means that it stands on the line under the part before it, as the rows of a table do.
+    """
+
+    text: str
+    page: int
+    below: bool = False
+
+
+def join(parts: Iterable[Part]) -> tuple[str, tuple[int, ...]]:
+    """The clean text of the parts, in the order of their pages, and where in it each page begins.
+
+    A page without text begins where the next one does.
+    """
+    pieces: list[str] = []
+    length = 0
+    pages: list[int] = []
+    for part in parts:
+        text = clean(part.text)
+        if not text:
+            continue
+        if pieces:
+            pieces.append("\n" if part.below else "\n\n")
+            length += len(pieces[-1])
+        pages += [length] * (part.page - len(pages))
+        pieces.append(text)
+        length += len(text)
+    return "".join(pieces), tuple(pages)
+
+
 # ---- what is known about a document
 
 
@@ -240,7 +287,7 @@ def metadata(values: dict[Any, Any]) -> dict[str, str]:
         name = str(key).strip().lower()
         if isinstance(value, list):
             value = ", ".join(item for item in cast("list[Any]", value) if isinstance(item, str))  # noqa: PLW2901
-        if not isinstance(value, str) or not _METADATA_KEY.fullmatch(name):
+        if not isinstance(value, str) or not _METADATA_KEY.fullmatch(name) or name in _RESERVED:
             continue
         text = " ".join(_INVISIBLE.sub("", value).split())[:MAX_METADATA_VALUE]
         if text and (name != "url" or text.lower().startswith(("https://", "http://"))):

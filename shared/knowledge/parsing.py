@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ class DocumentParser:
         answer = await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, request, data)
         if "status" in answer:
             raise DocumentRejected(DocumentStatus(answer["status"]), str(answer["reason"]))
-        return ParsedDocument(**answer)
+        parsed = ParsedDocument(**answer)
+        return replace(parsed, pages=tuple(parsed.pages))
 
     async def close(self) -> None:
         """End the child process; a document being read is given up."""

@@ -7,7 +7,14 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.knowledge.layout import Page, Word, to_markdown
+from shared.knowledge.markdown import join
+from shared.knowledge.pdf.layout import to_markdown as to_parts
+from shared.knowledge.pdf.page import Page, Word
+
+
+def to_markdown(pages: list[Page]) -> str:
+    return join(to_parts(pages))[0]
+
 
 LETTERS = st.text("abcdefghij", min_size=1, max_size=8)
 PLACES = st.floats(0, 800)

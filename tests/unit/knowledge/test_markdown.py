@@ -15,6 +15,11 @@ from shared.knowledge import markdown
         ("a\r\nb\rc\fd", "a\nb\nc\n\nd"),
         ("a  \n\n\n\n\nb\t\n", "a\n\nb"),
         ("reset\u200b the\u00ad\u00a0ma\u00adchine\ufeff", "reset the machine"),
+        (
+            "a\u200db\u200e\u061c \u2064c ❤\ufe0f\ufe01\ufe02 👩\u200d🚀 می\u200cخواهم",
+            "ab c ❤\ufe0f 👩\u200d🚀 می\u200cخواهم",
+        ),
+        ("a <span style='Display: none'>secret</span>b <div hidden>secret</div><p class=hint>seen</p>", "a b  seen"),
         ("open\u202egnp.exe\u202c now \U000e0041\U000e0042", "opengnp.exe now"),
         ("e\u0301 ﬁlter oﬃce 10 m²", "é filter office 10 m²"),
         ("seen <!-- hidden\n\nstill hidden --> again", "seen  again"),
@@ -100,6 +105,25 @@ def test_front_matter() -> None:
 )
 def test_what_is_no_front_matter_is_content(text: str) -> None:
     assert markdown.split_front_matter(text) == ({}, text)
+
+
+def test_front_matter_cannot_say_where_a_passage_stands() -> None:
+    values = {"page": "3", "source": "other.md", "section": "x", "attachment": "true", "audience": "owners"}
+    assert markdown.metadata(values) == {"audience": "owners"}
+
+
+@given(st.lists(st.tuples(st.text("ab\n |-", max_size=8), st.integers(0, 3), st.booleans()), max_size=8))
+def test_pages_begin_where_their_text_does(found: list[tuple[str, int, bool]]) -> None:
+    page, parts = 1, []
+    for text, further, below in found:
+        page += further
+        parts.append(markdown.Part(text, page, below))
+    text, pages = markdown.join(parts)
+    assert list(pages) == sorted(pages)
+    for part in parts:
+        if cleaned := markdown.clean(part.text):
+            end = pages[part.page] if part.page < len(pages) else len(text)
+            assert cleaned in text[pages[part.page - 1] : end]
 
 
 def test_an_address_that_is_none_is_dropped() -> None:

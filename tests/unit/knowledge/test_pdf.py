@@ -7,12 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from PIL import Image
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import ListFlowable, Paragraph, SimpleDocTemplate, Table
 
 from shared.knowledge import pdf
+from shared.knowledge.markdown import join
 
 WIDTH, HEIGHT = A4
 SENTENCE = "The tank is full, so that the pump can draw water as long as the machine is on. "
@@ -28,7 +30,7 @@ def drawn(*pages: Callable[[Any], None], title: str | None = None, rotation: int
         page(canvas)
         canvas.showPage()
     canvas.save()
-    return pdf.read(content.getvalue())[0]
+    return join(pdf.read(content.getvalue()).parts)[0]
 
 
 def flowing(*flowables: Any, heading: str = "") -> str:
@@ -39,7 +41,7 @@ def flowing(*flowables: Any, heading: str = "") -> str:
     content = io.BytesIO()
     document = SimpleDocTemplate(content, pagesize=A4)
     document.build(list(flowables), onFirstPage=header, onLaterPages=header)
-    return pdf.read(content.getvalue())[0]
+    return join(pdf.read(content.getvalue()).parts)[0]
 
 
 STYLES = getSampleStyleSheet()
@@ -90,7 +92,7 @@ def test_a_table_without_a_grid(rules: list[Any]) -> None:
     rows = [["Water", "Without filter", "With filter"], ["soft", "6 months", "12 months"], ["hard", "6 weeks", ""]]
     assert flowing(text("Limescale", "Heading1"), Table(rows, style=rules), text(SENTENCE)) == (
         "# Limescale\n\n| Water | Without filter | With filter |\n| --- | --- | --- |\n"
-        f"| soft | 6 months | 12 months |\n| hard | 6 weeks |  |\n\n{SENTENCE.strip()}"
+        f"| soft | 6 months | 12 months |\n| hard | 6 weeks | |\n\n{SENTENCE.strip()}"
     )
 
 
@@ -105,7 +107,9 @@ def test_what_nobody_sees_is_not_read() -> None:
         canvas.rect(60, 490, 300, 30, fill=1)
         canvas.setFillColorRGB(1, 1, 1)
         canvas.drawString(72, 500, "White on blue.")
-        canvas.setFillColorRGB(0, 0, 0)
+        canvas.setFillColorRGB(0, 0, 0, alpha=0.01)
+        canvas.drawString(72, 300, "Hardly painted.")
+        canvas.setFillColorRGB(0, 0, 0, alpha=1)
         canvas.drawString(72, HEIGHT + 50, "Off the page.")
         canvas.setFont("Helvetica", 0.5)
         canvas.drawString(72, 400, "Dust.")
@@ -118,10 +122,12 @@ def test_what_nobody_sees_is_not_read() -> None:
 
 def test_the_text_under_a_scan_is_read() -> None:
     def page(canvas: Any) -> None:
-        canvas.rect(0, 0, WIDTH, HEIGHT, fill=1)
+        canvas.drawInlineImage(Image.new("L", (20, 20)), 0, HEIGHT / 2, WIDTH, HEIGHT / 2)
         layer = canvas.beginText(72, 700)
         layer.setTextRenderMode(3)
         layer.textLine("Recognised text.")
+        layer.setTextOrigin(72, 100)
+        layer.textLine("Not painted, on paper.")
         canvas.drawText(layer)
 
     assert drawn(page) == "Recognised text."
@@ -150,6 +156,34 @@ def test_columns_are_read_one_after_the_other() -> None:
 
     words = drawn(page).split()
     assert words.index("right") == 20 * 4
+
+
+def test_every_page_is_told() -> None:
+    def page(*lines: str) -> Callable[[Any], None]:
+        return lambda canvas: [canvas.drawString(72, 500 - 40 * n, line) for n, line in enumerate(lines)]
+
+    content = io.BytesIO()
+    canvas = Canvas(content, pagesize=A4)
+    for lines in [("First page.", "Still."), (), ("Third page.",)]:
+        page(*lines)(canvas)
+        canvas.showPage()
+    canvas.save()
+    text, pages = join(pdf.read(content.getvalue()).parts)
+    assert text == "First page.\n\nStill.\n\nThird page."
+    assert pages == (0, text.index("Third"), text.index("Third"))
+
+
+def test_every_row_of_a_long_table_is_on_its_own_page() -> None:
+    rows = [["Code", "What to do"], *([f"E-{n}", SENTENCE * 2] for n in range(10, 60))]
+    content = io.BytesIO()
+    grid = Table(
+        [[text(cell) for cell in row] for row in rows], repeatRows=1, style=[("GRID", (0, 0), (-1, -1), 1, "red")]
+    )
+    SimpleDocTemplate(content, pagesize=A4).build([grid])
+    markdown, pages = join(pdf.read(content.getvalue()).parts)
+    assert len(pages) > 2
+    assert markdown.count("\n\n") == 0
+    assert all(markdown[start:].startswith("| E-") for start in pages[1:])
 
 
 def test_lines_that_end_on_purpose_stay_lines() -> None:
@@ -185,4 +219,4 @@ def test_the_title_of_the_file(title: str, used: str) -> None:
     canvas.setTitle(title)
     canvas.drawString(72, 700, "Text.")
     canvas.save()
-    assert pdf.read(content.getvalue()) == ("Text.", used)
+    assert pdf.read(content.getvalue()).title == used

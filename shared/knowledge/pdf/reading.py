@@ -8,16 +8,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from importlib import import_module
 from typing import Any
 
-from shared.knowledge import layout
-from shared.knowledge.layout import Page, Rule, Word
+from shared.knowledge.markdown import Part
+from shared.knowledge.pdf import layout
+from shared.knowledge.pdf.page import Page, Rule, Word
 
 MAX_RULES = 2_000
 """Straight lines of one page; a page with more is a drawing, not a table."""
 MIN_SIZE = 2
 """Points; nobody reads smaller type."""
+WHITE = 250
+"""Of 255, the least of each colour that looks white."""
+FAINT = 13
+"""Of 255, the opacity (5 %) below which nobody sees letters."""
 _BOLD = re.compile(r"bold|black|heavy|demi", re.IGNORECASE)
 _JUNK_TITLE = re.compile(
     r"untitled|\(?anonymous|microsoft (?:word|powerpoint|excel)\b|[^ ]*[/\\_]|"
@@ -35,11 +41,17 @@ class Locked(Exception):
     """The PDF opens with a password only."""
 
 
-def read(data: bytes) -> tuple[str, str]:
-    """Markdown, and the title that the document gives itself (may be empty).
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`title` is what the document says of itself (may be empty); without `parts`, `pictures` tells a scan."""
 
-    The text is empty for a PDF of pictures. Raises `Locked`, and `pypdfium2.PdfiumError` for a broken file.
-    """
+    parts: Sequence[Part]
+    title: str
+    pictures: bool
+
+
+def read(data: bytes) -> Reading:
+    """Raises `Locked`, and `pypdfium2.PdfiumError` for a broken file."""
     pdfium, raw = _pdfium()
     try:
         document: Any = pdfium.PdfDocument(data)
@@ -49,19 +61,23 @@ def read(data: bytes) -> tuple[str, str]:
         raise
     pages: list[Page] = []
     problem: Exception | None = None
+    readable = pictures = False
     for number in range(len(document)):
         try:
             page = document[number]
         except pdfium.PdfiumError as error:  # one damaged page does not cost the others
             problem = error
+            pages.append(Page(0, []))
             continue
-        pages.append(_page(page))
+        drawn = _Drawing(page)
+        pages.append(_page(page, drawn))
+        readable, pictures = True, pictures or bool(drawn.pictures)
         page.close()
-    if problem and not pages:
+    if problem and not readable:
         raise problem
     title = " ".join(str(document.get_metadata_value("Title")).split())
     usable = any(map(str.isalpha, title)) and not _JUNK_TITLE.match(title)
-    return layout.to_markdown(pages), title if usable else ""
+    return Reading(layout.to_markdown(pages), title if usable else "", pictures)
 
 
 def _pdfium() -> tuple[Any, Any]:
@@ -69,10 +85,9 @@ def _pdfium() -> tuple[Any, Any]:
     return import_module("pypdfium2"), import_module("pypdfium2.raw")
 
 
-def _page(page: Any) -> Page:
+def _page(page: Any, drawn: _Drawing) -> Page:
     left, bottom, right, top = page.get_bbox()
-    drawn = _Drawing(page)
-    glyphs = [_moved(glyph, left, bottom) for glyph in _glyphs(page, (left, bottom, right, top), drawn.painted)]
+    glyphs = [_moved(glyph, left, bottom) for glyph in _glyphs(page, (left, bottom, right, top), drawn)]
     # The page's own direction; text in any other is a watermark or the label of an axis.
     angles = Counter(glyph.kind.angle for glyph in glyphs if glyph)
     angle = angles.most_common(1)[0][0] if angles else 0
@@ -90,14 +105,22 @@ def _page(page: Any) -> Page:
 # ---- text
 
 
+class _Behind(Enum):
+    """What must be behind letters for them to be read."""
+
+    ANYTHING = auto()
+    COLOUR = auto()
+    PICTURE = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What the letters of one text object share: size on the page, direction in degrees."""
+    """What the letters of one text object share: size on the page, direction in degrees, what makes them be seen."""
 
     size: float
     bold: bool
     angle: int
-    white: bool
+    needs: _Behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +134,12 @@ class _Glyph:
     kind: _Kind
 
 
-def _glyphs(page: Any, visible: Box, painted: Sequence[Box]) -> Iterator[_Glyph | None]:
-    """In the order of the file; None is a space. Without what nobody sees: off the page, tiny, or white on white."""
+def _glyphs(page: Any, visible: Box, drawn: _Drawing) -> Iterator[_Glyph | None]:
+    """In the order of the file; None is a space.
+
+    Without what nobody sees: off the page, tiny, white on white, or not painted at all. Text recognition does not paint
+    what it read from a scan, either: that has the scan behind it, and is wanted.
+    """
     _, raw = _pdfium()
     text: Any = page.get_textpage()
     kinds: dict[int, _Kind] = {}
@@ -132,7 +159,9 @@ def _glyphs(page: Any, visible: Box, painted: Sequence[Box]) -> Iterator[_Glyph 
         raw.FPDFText_GetLooseCharBox(text, index, bounds)
         if kind.size < MIN_SIZE or not _within(x.value, y.value, visible, slack=1):
             continue
-        if kind.white and not any(_within(x.value, y.value, box) for box in painted):
+        if kind.needs is not _Behind.ANYTHING and not any(
+            _within(x.value, y.value, box) for box in drawn.behind(kind.needs)
+        ):
             continue
         yield _Glyph(chr(code), (bounds.left, bounds.bottom, bounds.right, bounds.top), x.value, y.value, kind)
     text.close()
@@ -150,16 +179,30 @@ def _kind(text: Any, index: int, owner: Any) -> _Kind:
     size = raw.FPDFText_GetFontSize(text, index) * (math.hypot(matrix.c, matrix.d) or 1)
     bold = bool(_BOLD.search(name.value.decode("latin-1"))) or raw.FPDFText_GetFontWeight(text, index) >= 600
     angle = round(math.degrees(math.atan2(matrix.b, matrix.a))) % 360
-    # Only of filled letters: the text that recognition lays over a scan is not painted at all, and wanted.
-    filled = bool(owner) and raw.FPDFTextObj_GetTextRenderMode(owner) == raw.FPDF_TEXTRENDERMODE_FILL
-    return _Kind(size, bold, angle, white=filled and _is_white(owner))
+    return _Kind(size, bold, angle, _needs(owner))
 
 
-def _is_white(item: Any) -> bool:
+def _needs(owner: Any) -> _Behind:
     _, raw = _pdfium()
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    known = raw.FPDFPageObj_GetFillColor(item, red, green, blue, alpha)
-    return bool(known) and min(red.value, green.value, blue.value) > 250
+    mode = raw.FPDFTextObj_GetTextRenderMode(owner) if owner else None
+    if mode == raw.FPDF_TEXTRENDERMODE_INVISIBLE:
+        return _Behind.PICTURE
+    if mode != raw.FPDF_TEXTRENDERMODE_FILL:
+        return _Behind.ANYTHING
+    red, green, blue, alpha = _fill(owner)
+    if alpha < FAINT:
+        return _Behind.PICTURE
+    return _Behind.COLOUR if min(red, green, blue) > WHITE else _Behind.ANYTHING
+
+
+def _fill(item: Any) -> tuple[int, int, int, int]:
+    """Red, green, blue and opacity, each 0 to 255; opaque black where the file does not say."""
+    _, raw = _pdfium()
+    parts = [ctypes.c_uint() for _ in range(4)]
+    if not raw.FPDFPageObj_GetFillColor(item, *parts):
+        return 0, 0, 0, 255
+    red, green, blue, alpha = (part.value for part in parts)
+    return red, green, blue, alpha
 
 
 def _moved(glyph: _Glyph | None, left: float, bottom: float) -> _Glyph | None:
@@ -217,35 +260,44 @@ def _words(glyphs: Iterator[tuple[_Glyph, float, float, float] | None]) -> Itera
 
 
 class _Drawing:
-    """The straight lines of a page, and the boxes of whatever white text can be seen on."""
+    """The straight lines of a page, the boxes of whatever white text can be seen on, and those of pictures."""
 
     def __init__(self, page: Any) -> None:
         _, raw = _pdfium()
         self.across: list[Rule] = []
         self.down: list[Rule] = []
         self.painted: list[Box] = []
+        self.pictures: list[Box] = []
         fill, stroke = ctypes.c_int(), ctypes.c_int()
         for number in range(raw.FPDFPage_CountObjects(page)):
             item = raw.FPDFPage_GetObject(page, number)
             kind = raw.FPDFPageObj_GetType(item)
             if kind == raw.FPDF_PAGEOBJ_PATH:
                 raw.FPDFPath_GetDrawMode(item, fill, stroke)
-                if fill.value and not _is_white(item):
+                if fill.value and min(_fill(item)[:3]) <= WHITE:
                     self._paint(item)
                 if fill.value or stroke.value:
                     self._rule(item)
-            elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING, raw.FPDF_PAGEOBJ_FORM):
+            elif kind in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM):
+                self._paint(item, picture=True)
+            elif kind == raw.FPDF_PAGEOBJ_SHADING:
                 self._paint(item)
         self.across, self.down = list(dict.fromkeys(self.across)), list(dict.fromkeys(self.down))
         if len(self.across) + len(self.down) > MAX_RULES:
             self.across, self.down = [], []
 
-    def _paint(self, item: Any) -> None:
+    def behind(self, needed: _Behind) -> Sequence[Box]:
+        return self.pictures if needed is _Behind.PICTURE else self.painted
+
+    def _paint(self, item: Any, *, picture: bool = False) -> None:
         _, raw = _pdfium()
         if len(self.painted) < MAX_RULES:
             left, bottom, right, top = (ctypes.c_float() for _ in range(4))
             raw.FPDFPageObj_GetBounds(item, left, bottom, right, top)
-            self.painted.append((left.value, bottom.value, right.value, top.value))
+            box = left.value, bottom.value, right.value, top.value
+            self.painted.append(box)
+            if picture:
+                self.pictures.append(box)
 
     def _rule(self, item: Any) -> None:
         if len(self.across) + len(self.down) > 4 * MAX_RULES:
