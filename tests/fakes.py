@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge.embedding import Vectors
-from shared.knowledge.index import Chunk, DocumentRecord, Match, Scalar
+from shared.knowledge.filters import Filters, admits
+from shared.knowledge.index import Chunk, DocumentRecord, Match
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -52,6 +55,10 @@ class Generation:
     chunks: dict[str, Chunk] = field(default_factory=dict)
     vectors: dict[str, Vectors] = field(default_factory=dict)
     records: dict[str, DocumentRecord] = field(default_factory=dict)
+    version: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def touch(self) -> None:
+        self.version = uuid.uuid4().hex
 
 
 class InMemoryIndex:
@@ -101,10 +108,11 @@ class InMemoryIndex:
         for identifier in ids:
             self.used.chunks.pop(identifier, None)
             self.used.vectors.pop(identifier, None)
+        self.used.touch()
 
-    async def query(self, vector: Vectors, *, limit: int, where: Mapping[str, Scalar] | None = None) -> Sequence[Match]:
-        wanted = (where or {}).items()
-        return self._nearest([c for c in self.used.chunks.values() if wanted <= c.metadata.items()], vector, limit)
+    async def query(self, vector: Vectors, *, limit: int, filters: Filters | None = None) -> Sequence[Match]:
+        admitted = [c for c in self.used.chunks.values() if admits(filters or {}, c.metadata)]
+        return self._nearest(admitted, vector, limit)
 
     async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:
         return self._nearest([c for c in self.used.chunks.values() if text in c.text], vector, limit)
@@ -116,8 +124,15 @@ class InMemoryIndex:
     async def count(self) -> int:
         return len(self.used.chunks)
 
-    async def put_record(self, record: DocumentRecord) -> None:
-        self.used.records[record.name] = replace(record)
+    async def version(self) -> str:
+        return self.used.version
+
+    async def chunk_counts(self) -> Mapping[str, int]:
+        return Counter(chunk.document for chunk in self.used.chunks.values())
+
+    async def put_records(self, records: Sequence[DocumentRecord]) -> None:
+        self.used.touch()
+        self.used.records.update({record.name: record for record in records})
 
     async def record(self, document: str) -> DocumentRecord | None:
         return self.used.records.get(document)
@@ -125,8 +140,10 @@ class InMemoryIndex:
     async def records(self) -> Sequence[DocumentRecord]:
         return sorted(self.used.records.values(), key=lambda record: record.name)
 
-    async def delete_record(self, document: str) -> None:
-        self.used.records.pop(document, None)
+    async def delete_records(self, documents: Sequence[str]) -> None:
+        self.used.touch()
+        for document in documents:
+            self.used.records.pop(document, None)
 
     async def rebuild(self) -> InMemoryIndex:
         self._keep_what_is_used()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -17,6 +19,7 @@ import numpy as np
 
 from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge.embedding import Vectors
+from shared.knowledge.filters import FILTERS, Filters, values
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Match, Scalar, VectorIndex
 
 CHUNKS = "chunks"
@@ -30,6 +33,12 @@ UNPUBLISHED = "unpublished"
 OWN = "chunk."
 DIGEST = OWN + "digest"
 """Hash of the embedded text: by it the vector is found again when the same text has another name."""
+MEANT_FOR = OWN + "for."
+"""And a list of the values that its document names for each of `FILTERS`, after …"""
+ANY = ","
+"""… this one, which says that it names any. No value has a comma."""
+VERSION_ID = "/version"
+"""Entry among the records that is written with each of them. No document's name begins with a slash."""
 NO_VECTOR = [1.0]
 """Chroma wants a vector with everything; a document's record has none."""
 
@@ -99,11 +108,13 @@ class ChromaIndex:
         def work() -> None:
             for part in batched(ids, BATCH, strict=False):
                 self._chunks.delete(ids=list(part))
+            # Whatever becomes of the record: what is gone must not be answered from anybody's cache.
+            self._write_records({})
 
         await self._run(work)
 
-    async def query(self, vector: Vectors, *, limit: int, where: Mapping[str, Scalar] | None = None) -> Sequence[Match]:
-        return await self._run(lambda: self._nearest(vector, limit, where=_condition(where or {})))
+    async def query(self, vector: Vectors, *, limit: int, filters: Filters | None = None) -> Sequence[Match]:
+        return await self._run(lambda: self._nearest(vector, limit, where=_condition(filters or {})))
 
     async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:
         return await self._run(lambda: self._nearest(vector, limit, where_document={"$contains": text}))
@@ -111,11 +122,32 @@ class ChromaIndex:
     async def count(self) -> int:
         return await self._run(self._count)
 
+    async def chunk_counts(self) -> Mapping[str, int]:
+        def work() -> Counter[str]:
+            counts: Counter[str] = Counter()
+            for offset in range(0, self._chunks.count(), BATCH):
+                found = self._chunks.get(limit=BATCH, offset=offset, include=["metadatas"])
+                counts.update(fields[OWN + "document"] for fields in found["metadatas"])
+            return counts
+
+        return await self._run(work)
+
+    async def version(self) -> str:
+        def work() -> str:
+            documents = self._documents
+            found = documents.get(ids=[VERSION_ID], include=["metadatas"])
+            return ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
+
+        return await self._run(work)
+
     # ---- records
 
-    async def put_record(self, record: DocumentRecord) -> None:
-        fields = asdict(record) | {"indexed_at": record.indexed_at.isoformat()}
-        await self._run(lambda: self._documents.upsert(ids=[record.name], embeddings=[NO_VECTOR], metadatas=[fields]))
+    async def put_records(self, records: Sequence[DocumentRecord]) -> None:
+        def work() -> None:
+            for part in batched(records, BATCH, strict=False):
+                self._write_records({record.name: _record_fields(record) for record in part})
+
+        await self._run(work)
 
     async def record(self, document: str) -> DocumentRecord | None:
         found = await self._run(lambda: self._documents.get(ids=[document], include=["metadatas"]))
@@ -123,10 +155,18 @@ class ChromaIndex:
 
     async def records(self) -> Sequence[DocumentRecord]:
         found = await self._run(lambda: self._documents.get(include=["metadatas"]))
-        return sorted((_record(fields) for fields in found["metadatas"]), key=lambda record: record.name)
+        entries = zip(found["ids"], found["metadatas"], strict=True)
+        records = (_record(fields) for identifier, fields in entries if identifier != VERSION_ID)
+        return sorted(records, key=lambda record: record.name)
 
-    async def delete_record(self, document: str) -> None:
-        await self._run(lambda: self._documents.delete(ids=[document]))
+    async def delete_records(self, documents: Sequence[str]) -> None:
+        def work() -> None:
+            # In this order: with no record, nothing would remind of a version that still has to change.
+            self._write_records({})
+            for part in batched(documents, BATCH, strict=False):
+                self._documents.delete(ids=list(part))
+
+        await self._run(work)
 
     # ---- life cycle
 
@@ -271,6 +311,12 @@ class ChromaIndex:
                 self._client = self._where
         return self._client
 
+    def _write_records(self, records: Mapping[str, Mapping[str, Any]]) -> None:
+        entries = {**records, VERSION_ID: {"version": uuid.uuid4().hex}}
+        self._documents.upsert(
+            ids=list(entries), embeddings=[NO_VECTOR] * len(entries), metadatas=list(entries.values())
+        )
+
     def _replacing(self, chunks: Sequence[Chunk]) -> list[dict[str, Any]]:
         """Chroma merges what it is given into what it has: the keys that are no longer there are set to None."""
         known = self._chunks.get(ids=[chunk.id for chunk in chunks], include=["metadatas"])
@@ -296,9 +342,14 @@ def _entries(ids: Any, documents: Any, metadatas: Any) -> Iterator[tuple[str, st
 
 def _fields(chunk: Chunk) -> dict[str, Any]:
     own = {"document": chunk.document, "version": chunk.version, "breadcrumb": chunk.breadcrumb}
-    place = {"start": chunk.start, "end": chunk.end}
+    place = {"start": chunk.start, "end": chunk.end, "gap": chunk.gap}
     fields = {OWN + key: value for key, value in {**own, **place}.items()}
-    return {**fields, DIGEST: _digest(chunk.embedded_text), **chunk.metadata}
+    return {**fields, DIGEST: _digest(chunk.embedded_text), **_meant_for(chunk.metadata), **chunk.metadata}
+
+
+def _meant_for(metadata: Mapping[str, Scalar]) -> dict[str, list[str]]:
+    named = {key: values(key, str(metadata.get(key, ""))) for key in FILTERS}
+    return {MEANT_FOR + key: [ANY, *sorted(texts)] for key, texts in named.items() if texts}
 
 
 def _digest(text: str) -> str:
@@ -306,15 +357,27 @@ def _digest(text: str) -> str:
 
 
 def _chunk(identifier: str, text: str, fields: dict[str, Any]) -> Chunk:
-    own = {key.removeprefix(OWN): value for key, value in fields.items() if key.startswith(OWN) and key != DIGEST}
+    own = {
+        key.removeprefix(OWN): value
+        for key, value in fields.items()
+        if key.startswith(OWN) and key != DIGEST and not key.startswith(MEANT_FOR)
+    }
     others = {key: value for key, value in fields.items() if not key.startswith(OWN)}
     return Chunk(id=identifier, text=text, metadata=others, **own)
 
 
-def _condition(where: Mapping[str, Scalar]) -> Any:
-    """Chroma's filter: one key directly, several under `$and`, none as None."""
-    conditions = [{key: value} for key, value in where.items()]
+def _condition(filters: Filters) -> Any:
+    """Chroma's condition for what is meant for these values or for everyone: one directly, several under `$and`."""
+    conditions = [
+        {"$or": [{MEANT_FOR + key: {"$not_contains": ANY}}, *({MEANT_FOR + key: {"$contains": v}} for v in wanted)]}
+        for key, text in filters.items()
+        for wanted in [sorted(values(key, text))]
+    ]
     return {"$and": conditions} if len(conditions) > 1 else next(iter(conditions), None)
+
+
+def _record_fields(record: DocumentRecord) -> dict[str, Any]:
+    return asdict(record) | {"indexed_at": record.indexed_at.isoformat()}
 
 
 def _record(fields: Any) -> DocumentRecord:

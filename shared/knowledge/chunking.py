@@ -8,10 +8,11 @@ breadcrumb and their own in the text.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from semantic_text_splitter import MarkdownSplitter
 
@@ -19,7 +20,7 @@ from shared.knowledge import markdown
 from shared.knowledge.embedding import Embedder
 from shared.knowledge.index import Chunk, Scalar
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same document would give other chunks: every document is then read again."""
 TARGET_TOKENS = 220
 """Most tokens of a passage without its breadcrumb; long enough to answer from, short enough to be about one thing."""
@@ -62,11 +63,19 @@ class Chunker:
         self._embedder = embedder
 
     def chunk(
-        self, text: str, *, document: str, version: str, title: str, metadata: Mapping[str, Scalar]
+        self,
+        text: str,
+        *,
+        document: str,
+        version: str,
+        title: str,
+        metadata: Mapping[str, Scalar],
+        pages: Sequence[int] = (),
     ) -> Sequence[Chunk]:
         """The passages of a Markdown text in reading order; none of them is empty, none overlaps another.
 
-        Each gets `metadata`, and `section` with the headings above it. A passage that starts in the middle of a table
+        Each gets `metadata`, `section` with the headings above it and, if `pages` says where in the text each begins,
+        `page`: the number, from 1, of the one that it starts on. A passage that starts in the middle of a table
         has the table's column names at the end of its breadcrumb. Occupies a core: call it in a thread.
         """
         chunks: list[Chunk] = []
@@ -83,18 +92,19 @@ class Chunker:
                 key = breadcrumb, text[start:end]
                 chunks.append(
                     Chunk(
-                        id=_identifier(document, *key, seen[key]),
+                        id=identifier(document, *key, seen[key]),
                         document=document,
                         version=version,
                         text=text[start:end],
                         breadcrumb=breadcrumb,
                         start=start,
                         end=end,
-                        metadata={**metadata, **extra},
+                        metadata={**metadata, **extra, **({"page": bisect_right(pages, start)} if pages else {})},
                     )
                 )
                 seen[key] += 1
-        return chunks
+        joints = [_gap(text[chunk.end : following.start]) for chunk, following in pairwise(chunks)]
+        return [replace(chunk, gap=gap) for chunk, gap in zip(chunks, [*joints, ""], strict=False)]
 
     def _joined(self, text: str, title: str) -> Iterator[_Section]:
         """The sections, small neighbours made one.
@@ -208,6 +218,11 @@ def _shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
-def _identifier(document: str, breadcrumb: str, text: str, occurrence: int) -> str:
+def _gap(between: str) -> str:
+    return "" if between.strip() else between
+
+
+def identifier(document: str, breadcrumb: str, text: str, occurrence: int = 0) -> str:
+    """The id of a passage, which an unchanged one keeps. `occurrence` counts equal ones of a document."""
     content = "\x1f".join((document, breadcrumb, text, str(occurrence)))
     return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shared.knowledge.embedding import Vectors
+from shared.knowledge.filters import Filters
 
 Scalar = str | int | float | bool
 
@@ -52,7 +53,8 @@ class Chunk:
 
     `text` is shown and cited: `markdown[start:end]` of its document. `breadcrumb` (title › section) is put before it
     for embedding and for lexical matching. `id` depends on document name, breadcrumb and text, so an unchanged chunk
-    keeps its id. `version` is the content hash of the document version it belongs to.
+    keeps its id. `version` is the content hash of the document version it belongs to. `gap` is the white space before
+    the document's next chunk: if other text is between them it is empty, and `end + len(gap)` not the next `start`.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Chunk:
     start: int
     end: int
     metadata: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    gap: str = ""
 
     @property
     def embedded_text(self) -> str:
@@ -98,8 +101,8 @@ class VectorIndex(Protocol):
 
     async def delete_chunks(self, ids: Sequence[str]) -> None: ...
 
-    async def query(self, vector: Vectors, *, limit: int, where: Mapping[str, Scalar] | None = None) -> Sequence[Match]:
-        """The nearest chunks, nearest first. `where`: every key of the metadata must have that value."""
+    async def query(self, vector: Vectors, *, limit: int, filters: Filters | None = None) -> Sequence[Match]:
+        """The nearest chunks, nearest first; with `filters`, of those that `filters.admits`."""
         ...
 
     async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:
@@ -110,14 +113,29 @@ class VectorIndex(Protocol):
         """Number of chunks."""
         ...
 
+    async def chunk_counts(self) -> Mapping[str, int]:
+        """Number of chunks by document. Reads the whole index."""
+        ...
+
+    async def version(self) -> str:
+        """A token, cheap to read, for what the index holds: as long as it is the same, so are the answers.
+
+        It changes with every write of a record, by any process, after chunks were deleted, and with `publish`. Whoever
+        changes chunks writes the document's record before and after; between the two, an answer may be of either
+        version under either token.
+        """
+        ...
+
     # ---- records of documents
-    async def put_record(self, record: DocumentRecord) -> None: ...
+    async def put_records(self, records: Sequence[DocumentRecord]) -> None:
+        """Add or replace by name."""
+        ...
 
     async def record(self, document: str) -> DocumentRecord | None: ...
 
     async def records(self) -> Sequence[DocumentRecord]: ...
 
-    async def delete_record(self, document: str) -> None: ...
+    async def delete_records(self, documents: Sequence[str]) -> None: ...
 
     # ---- life cycle
     async def rebuild(self) -> VectorIndex:

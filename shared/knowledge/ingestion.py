@@ -1,6 +1,10 @@
 """Keeping the index equal to the documents.
 
-Every step can be interrupted. Before a chunk is touched, the document's record loses its hash and etag, and it gets
+A document is read and compared with what the index holds of it (a `Change`), its new passages are embedded, and the
+index is written (`steps.py`). A reconciliation does that for many documents, and reads the next ones, embeds and writes
+at the same time.
+
+Everything can be interrupted. Before a chunk is touched, the document's record loses its hash and etag, and it gets
 them back when all is done: whatever lies between is found and repaired by the next `ingest` or `reconcile`.
 """
 
@@ -10,10 +14,11 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from itertools import batched
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -24,18 +29,24 @@ from shared.knowledge import chunking
 from shared.knowledge.chunking import Chunker
 from shared.knowledge.documents import DocumentInfo, DocumentStore
 from shared.knowledge.embedding import Embedder, Vectors
+from shared.knowledge.embedding_pool import EmbeddingPool
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Scalar, VectorIndex
 from shared.knowledge.parsing import DocumentParser
+from shared.knowledge.steps import Change, Step, ahead, in_steps
 
 type Progress = Callable[[int, int, str], None]
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same file would be read as another text: every document is then read again."""
 PIPELINE = f"{VERSION}.{chunking.VERSION}"
-BATCH = 64
-"""Chunks embedded before they are stored: one to two seconds of work, which an interruption can cost."""
+READ_AHEAD = 4
+"""Documents that are read while others are embedded."""
+EMBED_AHEAD = 1
+"""Steps that are embedded while another is written."""
+FEW = 64
+"""Texts that are embedded in this process: one to two seconds of work; other processes take half of one to start."""
 REMEMBERED = 1_000
 """Vectors of removed chunks that are kept in memory (1.5 MB): a renamed document may go before it comes."""
 
@@ -63,7 +74,9 @@ class IngestionService:
         index: VectorIndex,
         max_bytes: int,
         now: Callable[[], datetime],
+        pool: Callable[[], EmbeddingPool] | None = None,
     ) -> None:
+        """`pool` makes the processes that embed in a reconciliation; without it, this process does it all."""
         self._documents = documents
         self._parser = parser
         self._chunker = chunker
@@ -71,7 +84,9 @@ class IngestionService:
         self._index = index
         self._max_bytes = max_bytes
         self._now = now
+        self._pool = pool
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._reconciling = asyncio.Lock()
         self._removed: dict[bytes, Vectors] = {}
 
     async def ingest(
@@ -88,10 +103,11 @@ class IngestionService:
             try:
                 info = await self._info(name)
             except Unavailable:  # then the event is all that is known; `reconcile` corrects it if need be
-                return await self._take(name, data, etag, metadata or {})
+                return await self._apply(await self._take(name, data, etag, metadata or {}))
             if info is None or info.etag != etag:
-                return await self._follow(name, info)
-            return await self._take(name, data, etag, info.metadata if metadata is None else metadata)
+                return await self._apply(await self._follow(name, info))
+            about = info.metadata if metadata is None else metadata
+            return await self._apply(await self._take(name, data, etag, about))
 
     async def forget(self, name: str) -> None:
         """Remove what the index holds of a document. If the store has one of that name (again), that is ingested."""
@@ -100,24 +116,31 @@ class IngestionService:
                 info = await self._info(name)
             except Unavailable:
                 info = None
-            await self._follow(name, info)
+            await self._apply(await self._follow(name, info))
 
     async def reconcile(self, on_progress: Progress | None = None) -> Reconciliation:
-        """Compare every document with its record, and repair what differs, one after the other.
+        """Compare every document with its record, and repair what differs.
 
         `on_progress` is told the number of the document that is read next, how many are to be read, and its name.
         Raises `Unavailable` if the documents cannot be listed, `IndexModelMismatch`.
         """
-        records = {record.name: record for record in await self._checked_records()}
-        infos = {info.name: info async for info in self._documents.list()}
-        changed = sorted(name for name, info in infos.items() if not _is_current(records.get(name), info))
-        gone = sorted(records.keys() - infos.keys())
-        outcome = Reconciliation(unchanged=len(infos) - len(changed))
-        # Those that are gone come last: a renamed document finds the vectors of its old name.
-        for number, name in enumerate([*changed, *gone], start=1):
-            if on_progress and number <= len(changed):
-                on_progress(number, len(changed), name)
-            outcome = await self._repair(name, outcome)
+        async with self._reconciling:
+            records = {record.name: record for record in await self._checked_records()}
+            infos = {info.name: info async for info in self._documents.list()}
+            changed = sorted(name for name, info in infos.items() if not _is_current(records.get(name), info))
+            gone = sorted(records.keys() - infos.keys())
+
+            async def names() -> AsyncIterator[str]:
+                """Those that are gone come last: a renamed document finds the vectors of its old name."""
+                for number, name in enumerate(changed, start=1):
+                    if on_progress:
+                        on_progress(number, len(changed), name)
+                    yield name
+                for name in gone:
+                    yield name
+
+            outcomes = await self._follow_all(names())
+        outcome = Reconciliation(unchanged=len(infos) - len(changed), **outcomes)
         logger.info("documents reconciled", extra=asdict(outcome))
         return outcome
 
@@ -136,6 +159,7 @@ class IngestionService:
             index=index,
             max_bytes=self._max_bytes,
             now=self._now,
+            pool=self._pool,
         )
         outcome = await beside.reconcile(on_progress)
         meanwhile = await beside.reconcile()
@@ -151,37 +175,96 @@ class IngestionService:
         """What is known about each document, by name."""
         return await self._index.records()
 
-    # ---- one document; its lock is held
-
-    def _lock(self, name: str) -> asyncio.Lock:
-        return self._locks.setdefault(name, asyncio.Lock())
+    # ---- many documents
 
     async def _checked_records(self) -> Sequence[DocumentRecord]:
-        """The records; unfinished are now also those whose chunks are not as many as they say."""
-        records = await self._index.records()
-        if sum(record.chunks for record in records) == await self._index.count():
-            return records
-        for name in [record.name for record in records]:
-            async with self._lock(name):
-                record = await self._index.record(name)
-                if record and record.chunks != len(await self._index.chunks(name)):
-                    await self._mark_unfinished(name, record)
+        """The records; unfinished are now also those of which there are not as many chunks as they say."""
+        records = {record.name: record for record in await self._index.records()}
+        if sum(record.chunks for record in records.values()) == await self._index.count():
+            return list(records.values())
+        counts = await self._index.chunk_counts()
+        for name in sorted(records.keys() | counts.keys()):
+            if _chunks_of(records.get(name)) != counts.get(name, 0):
+                async with self._lock(name):  # an event may have changed it since
+                    record = await self._index.record(name)
+                    if _chunks_of(record) != len(await self._index.chunks(name)):
+                        await self._index.put_records([self._unfinished(name, record)])
         return await self._index.records()
 
-    async def _repair(self, name: str, outcome: Reconciliation) -> Reconciliation:
-        async with self._lock(name):
+    async def _follow_all(self, names: AsyncIterator[str]) -> Counter[str]:
+        """How many were `ingested`, `forgotten`, `failed`. Each is locked until it is written."""
+        outcomes: Counter[str] = Counter()
+        locked: dict[str, asyncio.Lock] = {}
+        again: set[str] = set()
+        one_at_a_time = asyncio.Lock()
+        pool = self._pool() if self._pool else None
+
+        async def read(name: str) -> Change | None:
+            lock = self._lock(name)
+            await lock.acquire()
+            locked[name] = lock
             try:
-                record = await self._follow(name, await self._info(name))
+                return await self._follow(name, await self._info(name))
             except ConfigurationError:
                 raise
             except Exception:  # one document must not keep the others out
                 logger.exception("a document is left for later", extra={"document": name})
-                return replace(outcome, failed=outcome.failed + 1)
-        if record is None:
-            return replace(outcome, forgotten=outcome.forgotten + 1)
-        if record.status is DocumentStatus.INDEXED:
-            return replace(outcome, ingested=outcome.ingested + 1)
-        return replace(outcome, failed=outcome.failed + 1)
+                outcomes["failed"] += 1
+                locked.pop(name).release()
+                return None
+
+        async def embed(step: Step) -> Step:
+            async with one_at_a_time:
+                try:
+                    step.vectors = await self._vectors(step.texts, pool)
+                except ConfigurationError:
+                    raise
+                except Exception:
+                    logger.exception("documents are tried again", extra={"documents": len(step.ended)})
+                    again.update(step.documents)
+            return step
+
+        try:
+            async with (
+                aclosing(ahead(read, names, limit=READ_AHEAD)) as changes,
+                aclosing(ahead(embed, in_steps(changes), limit=EMBED_AHEAD)) as steps,
+            ):
+                async for whole in steps:
+                    step = whole.without(again)
+                    try:
+                        await self._write(step)
+                    except ConfigurationError:
+                        raise
+                    except Exception:
+                        logger.exception("documents are tried again", extra={"documents": len(step.ended)})
+                        again |= step.documents
+                        continue
+                    for change in step.ended:
+                        outcomes[_outcome(change.after)] += 1
+                        locked.pop(change.name).release()
+        finally:
+            for lock in locked.values():
+                lock.release()
+            if pool:
+                await asyncio.to_thread(pool.close)
+        for name in sorted(again):  # what is wrong may be one of them
+            outcomes[await self._repair(name)] += 1
+        return outcomes
+
+    async def _repair(self, name: str) -> str:
+        async with self._lock(name):
+            try:
+                return _outcome(await self._apply(await self._follow(name, await self._info(name))))
+            except ConfigurationError:
+                raise
+            except Exception:
+                logger.exception("a document is left for later", extra={"document": name})
+                return "failed"
+
+    # ---- what differs; the document's lock is held
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
 
     async def _info(self, name: str) -> DocumentInfo | None:
         try:
@@ -189,108 +272,154 @@ class IngestionService:
         except NotFound:
             return None
 
-    async def _follow(self, name: str, info: DocumentInfo | None) -> DocumentRecord | None:
-        """Take what the store holds; None if that is nothing."""
+    async def _follow(self, name: str, info: DocumentInfo | None) -> Change:
+        """To what the store holds."""
         if info is None:
-            return await self._remove(name)
+            return await self._removal(name)
         try:
             data = await self._documents.read(name, max_bytes=self._max_bytes)
         except NotFound:
-            return await self._remove(name)
+            return await self._removal(name)
         except PayloadTooLarge as error:
             rejected = DocumentRejected(DocumentStatus.TOO_LARGE, f"{error} Split it.")
-            return await self._reject(name, _digest(info.etag.encode(), {}), info.etag, rejected)
+            record = await self._index.record(name)
+            return await self._rejection(name, record, _digest(info.etag.encode(), {}), info.etag, rejected)
         return await self._take(name, data, info.etag, info.metadata)
 
-    async def _take(self, name: str, data: bytes, etag: str, metadata: Mapping[str, str]) -> DocumentRecord:
+    async def _take(self, name: str, data: bytes, etag: str, metadata: Mapping[str, str]) -> Change:
         digest = _digest(data, metadata)
         record = await self._index.record(name)
         # Too slow may have been a matter of the moment; it is tried again, though only when the etag changes.
         if record and record.content_hash == digest and record.status is not DocumentStatus.TOO_SLOW:
-            if etag and record.etag != etag:
-                record = replace(record, etag=etag)
-                await self._index.put_record(record)
-            return record
+            return Change(name, record, replace(record, etag=etag or record.etag))
         try:
             parsed = await self._parser.parse(data, name)
         except DocumentRejected as rejected:
-            return await self._reject(name, digest, etag, rejected)
+            return await self._rejection(name, record, digest, etag, rejected)
         about: dict[str, Scalar] = {**parsed.metadata, **metadata, "source": name, "title": parsed.title}
         chunks = await asyncio.to_thread(
-            self._chunker.chunk, parsed.markdown, document=name, version=digest, title=parsed.title, metadata=about
+            self._chunker.chunk,
+            parsed.markdown,
+            document=name,
+            version=digest,
+            title=parsed.title,
+            metadata=about,
+            pages=parsed.pages,
         )
-        await self._replace_chunks(name, record, chunks)
-        return await self._finish(
-            DocumentRecord(
-                name, digest, etag, DocumentStatus.INDEXED, "", parsed.title, chunks=len(chunks), indexed_at=self._now()
-            )
+        after = DocumentRecord(
+            name, digest, etag, DocumentStatus.INDEXED, "", parsed.title, chunks=len(chunks), indexed_at=self._now()
         )
+        return await self._change(name, record, after, chunks)
 
-    async def _reject(self, name: str, digest: str, etag: str, rejected: DocumentRejected) -> DocumentRecord:
-        await self._replace_chunks(name, await self._index.record(name), [])
+    async def _rejection(
+        self, name: str, record: DocumentRecord | None, digest: str, etag: str, rejected: DocumentRejected
+    ) -> Change:
         status = DocumentStatus(rejected.status)
-        return await self._finish(
-            DocumentRecord(name, digest, etag, status, str(rejected), title="", chunks=0, indexed_at=self._now())
+        after = DocumentRecord(name, digest, etag, status, str(rejected), title="", chunks=0, indexed_at=self._now())
+        return await self._change(name, record, after, [])
+
+    async def _removal(self, name: str) -> Change:
+        return await self._change(name, await self._index.record(name), None, [])
+
+    async def _change(
+        self, name: str, before: DocumentRecord | None, after: DocumentRecord | None, chunks: Sequence[Chunk]
+    ) -> Change:
+        # A document without a record has no chunks: the record comes first and goes last.
+        known = {chunk.id: chunk for chunk in await self._index.chunks(name)} if before else {}
+        kept = {chunk.id for chunk in chunks}
+        return Change(
+            name,
+            before,
+            after,
+            new=[chunk for chunk in chunks if chunk.id not in known],
+            moved=[chunk for chunk in chunks if chunk.id in known and chunk != known[chunk.id]],
+            vanished=[chunk for chunk in known.values() if chunk.id not in kept],
         )
 
-    async def _replace_chunks(self, name: str, record: DocumentRecord | None, chunks: Sequence[Chunk]) -> bool:
-        """First what is new, then what moved, then away with the rest: at no time is an unchanged passage missing.
+    # ---- embedding and writing
 
-        False if there was nothing to do.
-        """
-        known = {chunk.id: chunk for chunk in await self._index.chunks(name)}
-        new = [chunk for chunk in chunks if chunk.id not in known]
-        moved = [chunk for chunk in chunks if chunk.id in known and chunk != known[chunk.id]]
-        vanished = known.keys() - {chunk.id for chunk in chunks}
-        if not (new or moved or vanished):
-            return False
-        await self._mark_unfinished(name, record)
-        for batch in batched(new, BATCH, strict=False):
-            await self._index.upsert(batch, await self._vectors([chunk.embedded_text for chunk in batch]))
-        if moved:
-            await self._index.refresh(moved)
-        if vanished:
-            if not chunks:
-                await self._remember([known[identifier].embedded_text for identifier in sorted(vanished)])
-            await self._index.delete_chunks(sorted(vanished))
-        return True
+    async def _apply(self, change: Change) -> DocumentRecord | None:
+        async for step in in_steps(_only(change)):
+            step.vectors = await self._vectors(step.texts)
+            await self._write(step)
+        return change.after
 
-    async def _vectors(self, texts: Sequence[str]) -> Vectors:
+    async def _vectors(self, texts: Sequence[str], pool: EmbeddingPool | None = None) -> Vectors:
         """Shape (len(texts), dimensions). Only a text that no document has, or lately had, is embedded."""
+        if not texts:
+            return np.empty((0, self._embedder.dimensions), np.float32)
         vectors = {text: self._removed[_key(text)] for text in texts if _key(text) in self._removed}
         vectors |= await self._index.vectors([text for text in texts if text not in vectors])
         if missing := list(dict.fromkeys(text for text in texts if text not in vectors)):
-            embedded = await asyncio.to_thread(self._embedder.embed_documents, missing)
-            vectors |= zip(missing, embedded, strict=True)
+            embed = pool.embed if pool and len(missing) > FEW else self._embedder.embed_documents
+            vectors |= zip(missing, await asyncio.to_thread(embed, missing), strict=True)
             telemetry.chunks_embedded.add(len(missing))
         return np.stack([vectors[text] for text in texts])
 
-    async def _remember(self, texts: Sequence[str]) -> None:
-        vectors = await self._index.vectors(texts[:REMEMBERED])
+    async def _write(self, step: Step) -> None:
+        """First what is new, then what moved, then away with the rest: at no time is an unchanged passage missing."""
+        index = self._index
+        if begun := [self._unfinished(change.name, change.before) for change in step.begun if change.touches_chunks]:
+            await index.put_records(begun)
+        if step.chunks:
+            await index.upsert(step.chunks, step.vectors)
+        if moved := [chunk for change in step.ended for chunk in change.moved]:
+            await index.refresh(moved)
+        if vanished := [chunk for change in step.ended for chunk in change.vanished]:
+            await self._remember(step)
+            await index.delete_chunks([chunk.id for chunk in vanished])
+        if written := [change.after for change in step.ended if change.after and change.writes_record]:
+            await index.put_records(written)
+        if gone := [change.name for change in step.ended if not change.after and change.writes_record]:
+            await index.delete_records(gone)
+        for change in step.ended:
+            _report(change)
+
+    async def _remember(self, step: Step) -> None:
+        """The vectors of documents that lose all their chunks."""
+        texts = [
+            chunk.embedded_text for change in step.ended if not _chunks_of(change.after) for chunk in change.vanished
+        ]
+        if not texts:
+            return
+        vectors = await self._index.vectors(texts[-REMEMBERED:])
         self._removed |= {_key(text): vector for text, vector in vectors.items()}
         for oldest in list(self._removed)[:-REMEMBERED]:
             del self._removed[oldest]
 
-    async def _remove(self, name: str) -> None:
-        record = await self._index.record(name)
-        if await self._replace_chunks(name, record, []) or record:
-            await self._index.delete_record(name)
-            telemetry.documents.add(1, {"status": "forgotten"})
-            logger.info("document forgotten", extra={"document": name})
-
-    async def _mark_unfinished(self, name: str, record: DocumentRecord | None) -> None:
+    def _unfinished(self, name: str, record: DocumentRecord | None) -> DocumentRecord:
         """Neither hash nor etag: the next look at this document does everything again, or removes it all."""
         if record is None:
             reason = "Reading it was interrupted; it is read again with the next reconciliation."
             record = DocumentRecord(name, "", "", DocumentStatus.BROKEN, reason, "", 0, self._now())
-        await self._index.put_record(replace(record, content_hash="", etag=""))
+        return replace(record, content_hash="", etag="")
 
-    async def _finish(self, record: DocumentRecord) -> DocumentRecord:
-        await self._index.put_record(record)
-        status = record.status.value
+
+async def _only(change: Change) -> AsyncIterator[Change]:
+    yield change
+
+
+def _report(change: Change) -> None:
+    if change.after is None:
+        if change.writes_record:
+            telemetry.documents.add(1, {"status": "forgotten"})
+            logger.info("document forgotten", extra={"document": change.name})
+    elif change.before is None or change.after.content_hash != change.before.content_hash:
+        status = change.after.status.value
         telemetry.documents.add(1, {"status": status})
-        logger.info("document read", extra={"document": record.name, "status": status, "chunks": record.chunks})
-        return record
+        about = {"document": change.name, "status": status, "chunks": change.after.chunks}
+        logger.info("document read", extra=about)
+
+
+def _outcome(record: DocumentRecord | None) -> str:
+    """The field of `Reconciliation` that counts it."""
+    if record is None:
+        return "forgotten"
+    return "ingested" if record.status is DocumentStatus.INDEXED else "failed"
+
+
+def _chunks_of(record: DocumentRecord | None) -> int:
+    return record.chunks if record else 0
 
 
 def _digest(data: bytes, metadata: Mapping[str, str]) -> str:

@@ -104,22 +104,42 @@ async def test_distance_is_cosine_and_the_nearest_come_first(index: VectorIndex)
     assert len(await index.query(axis(0), limit=2)) == 2
 
 
-async def test_a_query_keeps_to_chunks_with_all_the_values_asked_for(index: VectorIndex) -> None:
+@pytest.mark.parametrize(
+    ("filters", "numbers"),
+    [
+        ({}, {0, 1, 2, 3, 4}),
+        ({"product": "Duo"}, {1, 2, 3, 4}),
+        ({"product": "duo", "language": "de"}, {2, 3, 4}),
+        ({"product": " SOLO "}, {0, 3, 4}),
+        ({"product": "Trio"}, {3}),
+        ({"product": "Kavendry"}, {3}),
+        ({"language": "en-US"}, {0, 1, 3, 4}),
+        ({"audience": "*"}, {0, 1, 2, 3}),
+        ({"audience": "partners", "product": "Solo"}, {0, 3, 4}),
+    ],
+)
+async def test_a_query_leaves_out_what_is_meant_for_others(
+    index: VectorIndex, filters: dict[str, str], numbers: set[int]
+) -> None:
     chunks = [
         chunk(0, product="Solo", language="en"),
-        chunk(1, product="Duo", language="en"),
-        chunk(2, product="Duo", language="de"),
+        chunk(1, product="Duo", language="en-GB"),
+        chunk(2, product="Duo", language="DE"),
         chunk(3),
+        chunk(4, product="Duo, Kavendry  Trio,Solo", audience="Partners"),
     ]
-    await index.upsert(chunks, np.stack([axis(n) for n in range(4)]))
+    await index.upsert(chunks, np.stack([axis(n) for n in range(5)]))
+    found = await index.query(axis(0), limit=10, filters=filters)
+    assert {m.chunk.id for m in found} == {chunks[n].id for n in numbers}
+    assert all(m.chunk in chunks for m in found)
 
-    async def found(**where: str) -> set[str]:
-        return {m.chunk.id for m in await index.query(axis(0), limit=10, where=where)}
 
-    assert await found(product="Duo") == {chunks[1].id, chunks[2].id}
-    assert await found(product="Duo", language="de") == {chunks[2].id}
-    assert await found(product="Trio") == set()
-    assert await found() == {c.id for c in chunks}
+async def test_what_a_document_no_longer_names_is_no_longer_asked_for(index: VectorIndex) -> None:
+    await index.upsert([chunk(1, product="Solo"), chunk(2, product="Solo")], np.stack([axis(0), axis(1)]))
+    await index.upsert([chunk(1)], np.stack([axis(0)]))
+    await index.refresh([chunk(2, product="Duo")])
+    assert len(await index.query(axis(0), limit=5, filters={"product": "Duo"})) == 2
+    assert len(await index.query(axis(0), limit=5, filters={"product": "Solo"})) == 1
 
 
 @pytest.mark.parametrize("code", ["ERR-1042", "2.3.1", "E-4", "100%", "it's", 'say "x"', "v2", "Größe"])
@@ -144,7 +164,6 @@ async def test_upsert_replaces(index: VectorIndex) -> None:
     [match] = await index.query(axis(1), limit=5)
     assert match.chunk == changed
     assert match.distance == pytest.approx(0, abs=1e-6)
-    assert list(await index.query(axis(1), limit=5, where={"old": True})) == []
 
 
 async def test_refresh_changes_everything_but_the_vector(index: VectorIndex) -> None:
@@ -197,20 +216,20 @@ def test_a_batch_is_one_that_chroma_takes(tmp_path: Path) -> None:
 async def test_records(index: VectorIndex) -> None:
     assert await index.record("a.md") is None
     second = record("b/ü.md", status=DocumentStatus.EMPTY, reason="The document holds no text.", chunks=0, title="")
-    await index.put_record(second)
-    await index.put_record(record("a.md"))
+    await index.put_records([second])
+    await index.put_records([record("a.md")])
     assert await index.record("a.md") == record("a.md")
     assert list(await index.records()) == [record("a.md"), second]
-    await index.put_record(record("a.md", etag="new"))
-    await index.delete_record("b/ü.md")
-    await index.delete_record("never-there.md")
+    await index.put_records([record("a.md", etag="new")])
+    await index.delete_records(["b/ü.md"])
+    await index.delete_records(["never-there.md"])
     assert list(await index.records()) == [record("a.md", etag="new")]
     assert await index.count() == 0
 
 
 async def test_it_survives_a_restart(index: VectorIndex, open_index: Open) -> None:
     await index.upsert([chunk(1)], np.stack([axis(0)]))
-    await index.put_record(record("faq.md"))
+    await index.put_records([record("faq.md")])
     await index.close()
     reopened = open_index()
     assert [m.chunk for m in await reopened.query(axis(0), limit=1)] == [chunk(1)]
@@ -231,6 +250,45 @@ async def test_vectors_are_found_by_the_text_they_were_made_of(index: VectorInde
     assert await index.vectors([]) == {}
 
 
+async def test_the_version_changes_with_every_record_that_is_written(index: VectorIndex, open_index: Open) -> None:
+    reader = open_index()
+    seen = [await reader.version()]
+
+    async def assert_new_version() -> None:
+        assert await index.version() == await reader.version()
+        assert await reader.version() not in seen
+        seen.append(await reader.version())
+
+    assert await index.version() == await reader.version() == seen[0]
+    await index.put_records([record("a.md")])
+    await assert_new_version()
+    await index.put_records([record("a.md")])
+    await assert_new_version()
+    await index.upsert([chunk(1, "a.md")], np.stack([axis(0)]))
+    await reader.records()
+    await reader.query(axis(0), limit=1)
+    assert await reader.version() == seen[-1]
+    await index.delete_chunks([chunk(1, "a.md").id])
+    await assert_new_version()
+    await index.delete_records(["a.md"])
+    await assert_new_version()
+    assert list(await reader.records()) == []
+    rebuilt = await index.rebuild()
+    await rebuilt.put_records([record("b.md")])
+    assert await reader.version() == seen[-1]
+    await rebuilt.publish()
+    await assert_new_version()
+    await (await index.rebuild()).publish()
+    await assert_new_version()
+
+
+async def test_the_version_survives_a_restart(index: VectorIndex, open_index: Open) -> None:
+    await index.put_records([record("a.md")])
+    version = await index.version()
+    await index.close()
+    assert await open_index().version() == version
+
+
 # ---- rebuilding, and models
 
 
@@ -243,7 +301,7 @@ async def holds(index: VectorIndex) -> tuple[list[str], list[str]]:
 
 async def fill(index: VectorIndex, number: int) -> tuple[list[str], list[str]]:
     await index.upsert([chunk(number)], np.stack([axis(0)]))
-    await index.put_record(record(f"{number}.md"))
+    await index.put_records([record(f"{number}.md")])
     return [f"faq.md-{number}"], [f"{number}.md"]
 
 
@@ -347,3 +405,11 @@ async def test_a_publication_that_is_cut_short_counts(tmp_path: Path, monkeypatc
     client.close()
     for one in (running, index, restarted):
         await one.close()
+
+
+async def test_chunks_are_counted_by_document(index: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chroma, "BATCH", 2)
+    assert await index.chunk_counts() == {}
+    chunks = [chunk(n) for n in range(3)] + [chunk(n, "other.md") for n in range(2)]
+    await index.upsert(chunks, np.stack([axis(n) for n in range(5)]))
+    assert await index.chunk_counts() == {"faq.md": 3, "other.md": 2}

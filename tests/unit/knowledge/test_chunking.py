@@ -36,6 +36,16 @@ def test_a_section_is_a_passage_and_its_headings_the_breadcrumb() -> None:
     ]
 
 
+def test_a_passage_knows_its_page() -> None:
+    text = f"# Guide\n\n{words(150, 'a')}\n\n## Care\n\n{words(150, 'b')}\n\n## Filter\n\n{words(150, 'c')}\n"
+    care = text.index("## Care")
+    found = Chunker(embedder).chunk(
+        text, document="g.pdf", version="v1", title="Guide", metadata={}, pages=(0, care, care, len(text))
+    )
+    assert [chunk.metadata["page"] for chunk in found] == [1, 3, 3]
+    assert all(text[chunk.start : chunk.end] == chunk.text for chunk in found)
+
+
 def test_short_sections_under_one_heading_share_a_passage() -> None:
     text = f"## Setup\n\n### 1. Unpack\n\nOpen it.\n\n### 2. Rinse\n\nFill it.\n\n## Care\n\n{words(200)}\n"
     setup, care = chunks(text)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ import numpy as np
 import pytest
 
 from shared.errors import IndexModelMismatch, Unavailable
-from shared.knowledge import ingestion
+from shared.knowledge import ingestion, steps
 from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.chunking import Chunker
+from shared.knowledge.embedding_pool import EmbeddingPool
 from shared.knowledge.folder import FolderDocumentStore
 from shared.knowledge.index import DocumentStatus
 from shared.knowledge.ingestion import IngestionService, Reconciliation
 from shared.knowledge.parsing import DocumentParser
 from shared.knowledge.retrieval import Retriever
+from tests import files
 from tests.fakes import HashEmbedder
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -106,6 +109,13 @@ def section(name: str, words: int = 190) -> str:
 ARTICLE = "# Guide\n\n" + "\n\n".join(section(name) for name in ("Alpha", "Beta", "Gamma"))
 
 
+async def test_a_passage_of_a_pdf_knows_its_page(knowledge: Knowledge) -> None:
+    lines = ["Fill " + " ".join(f"word{n}" for n in range(10)) + "." for _ in range(30)]
+    assert (await knowledge.put("manual.pdf", files.pdf(*lines, pages=2))).status is DocumentStatus.INDEXED
+    pages = [chunk.metadata["page"] for chunk in await knowledge.index.target.chunks("manual.pdf")]
+    assert (pages[0], pages[-1], pages) == (1, 2, sorted(pages))
+
+
 async def test_a_document_becomes_chunks_and_a_record(knowledge: Knowledge) -> None:
     record = await knowledge.put("guides/solo.md", f"---\nproduct: Solo\ntitle: Solo\n---\n{ARTICLE}")
     assert (record.status, record.title, record.chunks, record.reason) == (DocumentStatus.INDEXED, "Solo", 3, "")
@@ -132,7 +142,7 @@ async def test_unchanged_content_costs_nothing(knowledge: Knowledge) -> None:
     assert again.content_hash == first.content_hash
     assert again.etag != first.etag
     assert knowledge.embedder.embedded == []
-    assert knowledge.index.calls == ["record", "put_record"]
+    assert knowledge.index.calls == ["record", "put_records"]
     assert await knowledge.service.reconcile() == Reconciliation(unchanged=1)
 
 
@@ -474,6 +484,77 @@ async def test_another_model_is_refused(knowledge: Knowledge, tmp_path: Path) ->
     await other.empty()
     assert await other.service.reconcile() == Reconciliation(ingested=2)
     await other.close()
+
+
+async def test_many_documents_share_their_writes(knowledge: Knowledge) -> None:
+    for number in range(20):
+        await knowledge.documents.target.write(f"{number}.md", section(f"Word{number}x").encode())
+    assert await knowledge.service.reconcile() == Reconciliation(ingested=20)
+    writes = [call for call in knowledge.index.calls if call in {"put_records", "upsert", "delete_chunks"}]
+    assert writes == ["put_records", "upsert", "put_records"]
+    for number in range(20):
+        await knowledge.documents.target.delete(f"{number}.md")
+    assert await knowledge.service.reconcile() == Reconciliation(forgotten=20)
+    assert await knowledge.contents() == ([], [])
+
+
+async def test_a_document_that_cannot_be_written_does_not_keep_its_step_out(knowledge: Knowledge) -> None:
+    for name in ("a.md", "b.md", "c.md"):
+        await knowledge.documents.target.write(name, section(name[0]).encode())
+    upsert = knowledge.index.target.upsert
+
+    async def fail_at_b(chunks: Any, vectors: Any) -> None:
+        if any(chunk.document == "b.md" for chunk in chunks):
+            raise ValueError
+        await upsert(chunks, vectors)
+
+    knowledge.index.target.upsert = fail_at_b
+    assert await knowledge.service.reconcile() == Reconciliation(ingested=2, failed=1)
+    knowledge.index.target.upsert = upsert
+    assert await knowledge.service.reconcile() == Reconciliation(ingested=1, unchanged=2)
+
+
+async def test_a_document_larger_than_a_step(knowledge: Knowledge, monkeypatch: Any) -> None:
+    monkeypatch.setattr(steps, "CHUNKS", 2)
+    await knowledge.documents.target.write("a.md", ARTICLE.encode())
+    await knowledge.documents.target.write("b.md", ARTICLE.replace("alpha", "delta").encode())
+    assert await knowledge.service.reconcile() == Reconciliation(ingested=2)
+    assert [len(chunks) for chunks in (await knowledge.contents())[1]] == [3, 3]
+    assert await knowledge.service.reconcile() == Reconciliation(unchanged=2)
+
+
+async def test_chunks_without_a_record_go(knowledge: Knowledge) -> None:
+    await knowledge.put("a.md", ARTICLE)
+    before = await knowledge.contents()
+    await knowledge.put("stray.md", section("Stray"))
+    await knowledge.documents.target.delete("stray.md")
+    await knowledge.index.target.delete_records(["stray.md"])
+    assert await knowledge.service.reconcile() == Reconciliation(unchanged=1, forgotten=1)
+    assert await knowledge.contents() == before
+    knowledge.index.calls.clear()
+    await knowledge.service.reconcile()
+    assert knowledge.index.calls == ["records", "count"]
+
+
+@pytest.mark.parametrize("alive", [True, False])
+async def test_much_text_is_embedded_in_other_processes(knowledge: Knowledge, monkeypatch: Any, alive: bool) -> None:
+    """They end with the reconciliation. If they do not last, this process does their work."""
+    pools: list[EmbeddingPool] = []
+
+    def pool() -> EmbeddingPool:
+        pools.append(EmbeddingPool(HashEmbedder if alive else partial(int, "no embedder"), 2))
+        return pools[-1]
+
+    monkeypatch.setattr(ingestion, "FEW", 1)
+    monkeypatch.setattr(knowledge.service, "_pool", pool)
+    for name in ("a.md", "b.md"):
+        await knowledge.documents.target.write(name, ARTICLE.replace("alpha", name).encode())
+    assert await knowledge.service.reconcile() == Reconciliation(ingested=2)
+    assert not pools[0]._started
+    assert bool(knowledge.embedder.embedded) is not alive
+    chunks = await knowledge.index.target.chunks("a.md")
+    [match] = await knowledge.index.target.query(knowledge.embedder.embed_query(chunks[1].embedded_text), limit=1)
+    assert match.chunk.text == chunks[1].text
 
 
 BEFORE = "# Guide\n\n" + "\n\n".join(section(name) for name in ("Alpha", "Beta", "Gamma"))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import HealthCheck, settings
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared.errors import NotFound
+from shared.knowledge import steps
 from shared.knowledge.chunking import Chunker
 from shared.knowledge.documents import DocumentInfo
+from shared.knowledge.index import Chunk
 from shared.knowledge.ingestion import IngestionService
 from shared.knowledge.parsing import DocumentParser
 from shared.knowledge.retrieval import Retriever
@@ -115,10 +119,14 @@ class SyncMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
+        # Some documents share a step, others need several.
+        self.steps = patch.multiple(steps, CHUNKS=2, DOCUMENTS=2)
+        self.steps.start()
         self.embedder = HashEmbedder()
         self.parser = DocumentParser(timeout=5, memory_mb=64, max_bytes=LIMIT)
         self.documents = Documents()
         self.generations: list[Generation] = []
+        self.seen: dict[str, dict[str, Chunk]] = {}
         self.truth: dict[str, str] = {}
         self.events: list[tuple[str, bytes | None, str]] = []
         self._start()
@@ -218,6 +226,21 @@ class SyncMachine(RuleBasedStateMachine):
             assert {chunk.document for chunk in generation.chunks.values()} <= generation.records.keys()
             assert generation.chunks.keys() == generation.vectors.keys()
 
+    @invariant()
+    def no_finished_document_lacks_a_chunk(self) -> None:
+        for generation in self.generations:
+            counts = Counter(chunk.document for chunk in generation.chunks.values())
+            for record in generation.records.values():
+                assert not record.content_hash or record.chunks == counts[record.name]
+
+    @invariant()
+    def what_changed_has_another_version(self) -> None:
+        """Unless the change was cut short; then another one will follow."""
+        for generation in self.generations:
+            if all(record.content_hash for record in generation.records.values()):
+                contents = dict(generation.chunks)
+                assert self.seen.setdefault(generation.version, contents) == contents
+
     def _check(self) -> None:
         self.process.calls_left = None
         clean = InMemoryIndex(self.embedder.fingerprint)
@@ -235,6 +258,7 @@ class SyncMachine(RuleBasedStateMachine):
                 assert passage.chunk.text in self.truth[passage.chunk.document]
 
     def teardown(self) -> None:
+        self.steps.stop()
         self.runner.close()
 
 

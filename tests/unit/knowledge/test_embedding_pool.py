@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Never
+
+import numpy as np
+import pytest
+
+from shared.errors import Unavailable
+from shared.knowledge import embedding_pool
+from shared.knowledge.embedding import Vectors
+from shared.knowledge.embedding_pool import EmbeddingPool
+from shared.knowledge.onnx import OnnxEmbedder
+from tests.fakes import HashEmbedder
+
+MODEL = Path(__file__).parents[3] / "models" / "all-MiniLM-L6-v2"
+TEXTS = [f"word{n} other{n % 7}" for n in range(100)]
+
+
+class Mortal(HashEmbedder):
+    """Ends its process at a text that says so: always, or once for each file that is there."""
+
+    def embed_documents(self, texts):
+        for text in texts:
+            if text == "end":
+                os._exit(9)
+            if text.startswith("/") and Path(text).exists():
+                Path(text).unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+            if text == "hang":
+                time.sleep(600)
+        return super().embed_documents(texts)
+
+
+def broken() -> Never:
+    raise ZeroDivisionError
+
+
+@pytest.fixture
+def pool() -> Iterator[EmbeddingPool]:
+    pool = EmbeddingPool(Mortal, 2)
+    yield pool
+    pool.close()
+
+
+def processes(pool: EmbeddingPool) -> list[int]:
+    return [worker._process.pid for worker in pool._started]
+
+
+def running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def same(vectors: Vectors) -> bool:
+    return np.array_equal(vectors, HashEmbedder().embed_documents(TEXTS))
+
+
+def test_the_vectors_are_in_the_order_of_the_texts(pool: EmbeddingPool) -> None:
+    assert processes(pool) == []
+    assert same(pool.embed(TEXTS))
+    assert 1 <= len(processes(pool)) <= 2
+    assert same(pool.embed(TEXTS))
+
+
+def test_a_vector_does_not_depend_on_the_process_that_made_it() -> None:
+    pool = EmbeddingPool(partial(OnnxEmbedder, MODEL, dimensions=None), 2)
+    texts = TEXTS[:20]
+    try:
+        assert np.array_equal(pool.embed(texts), OnnxEmbedder(MODEL).embed_documents(texts))
+    finally:
+        pool.close()
+
+
+def test_a_process_that_is_killed_is_replaced(pool: EmbeddingPool, tmp_path: Path) -> None:
+    (tmp_path / "kill").touch()
+    assert len(pool.embed([*TEXTS, str(tmp_path / "kill")])) == 101
+    for pid in processes(pool):
+        os.kill(pid, signal.SIGKILL)
+    assert same(pool.embed(TEXTS))
+
+
+def test_processes_that_never_last_are_an_error_and_not_a_wait(pool: EmbeddingPool) -> None:
+    with pytest.raises(Unavailable):
+        pool.embed([*TEXTS, "end"])
+    assert same(pool.embed(TEXTS))
+
+
+def test_a_process_that_hangs_is_ended(pool: EmbeddingPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool.embed(TEXTS)
+    monkeypatch.setattr(embedding_pool, "PART_SECONDS", 1)
+    with pytest.raises(Unavailable):
+        pool.embed(["hang"])
+
+
+def test_a_process_that_cannot_start_is_an_error() -> None:
+    pool = EmbeddingPool(broken, 1)
+    with pytest.raises(Unavailable):
+        pool.embed(TEXTS)
+    pool.close()
+
+
+def test_closing_ends_the_processes_and_what_waits_for_them(pool: EmbeddingPool) -> None:
+    pool.embed(TEXTS)
+    pids = processes(pool)
+    failed: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            pool.embed(["hang"])
+        except Exception as error:  # noqa: BLE001
+            failed.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.3)
+    pool.close()
+    waiting.join(20)
+    assert len(failed) == 1
+    assert not any(map(running, pids))
+    pool.close()
