@@ -1,9 +1,11 @@
 """The order of the candidates of one question, computed from these candidates alone.
 
-Cosine plus a BM25 of the passage and one of its document; a document with several good passages goes before one with a
-single one. It needs no second index and no statistics of the whole.
+Cosine of the passage, plus what its document says in the words of the question: a BM25 of single words, and one of
+pairs of words that stand together in both. A document with several good passages goes before one with a single one, and
+one whose heading was named in the conversation before another. It needs no second index and no statistics of the whole.
 
-The constants are of docs/decisions/0005-candidate-rescoring.md, measured by `python -m evaluation.retrieval`.
+The constants are of docs/decisions/0005-candidate-rescoring.md, measured by `python -m evaluation.retrieval`; those of
+the relevance of docs/decisions/0008-knowing-when-not-to-answer.md, fitted by `python -m evaluation.calibration`.
 """
 
 from __future__ import annotations
@@ -12,31 +14,68 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shared.knowledge.index import Chunk, Match
-from shared.knowledge.terms import terms
+from shared.knowledge.question import Parts
+from shared.knowledge.terms import terms, words
 
-PASSAGE_WEIGHT, DOCUMENT_WEIGHT = 0.08, 0.13
-"""Weights of the normalised BM25 of a passage and of its document beside the cosine, which is of a passage."""
+Array = NDArray[np.float64]
+
+WORD_WEIGHT, PAIR_WEIGHT = 0.13, 0.08
+"""Weights of the evidence of words and of pairs of words in a document, each a share of the highest, beside cosine."""
+PAIR_DISTANCE = 2
+"""Content words from the first of a pair to its second, at most: one other may stand between them."""
+TOPIC_WEIGHT, TOPIC_FADING = 0.15, 0.9
+"""Weight of a heading that was named in the conversation in full, and how much of it is left one message later."""
 SUPPORT = 0.03
 """Temperature of the soft maximum (in cosines) that a document's passages make; 0 would count the best alone."""
 CODE_BONUS = 0.5
 """A literal hit of all codes outranks any similarity of topic: more than cosines differ among good candidates."""
-RELEVANCE_COSINE, RELEVANCE_COVERAGE, RELEVANCE_BIAS = 9.5, 4.5, -5.2
-"""Logistic regression on the best passages of 80 questions to the sample documents, which answer 60 of them."""
+COVERAGE_SHARE, TOPIC_SHARE, BACKGROUND = 0.2, 0.3, 0.6
+"""What a passage's `lead` counts beside its cosine: its coverage and its topic, less this part of the candidates' mean."""
+RELEVANCE_LEAD, RELEVANCE_BIAS = 7.34, -4.1
+"""Logistic regression of "its document answers the question" on the lead: six passages a question, each question once
+with the documents that answer it and once without, in four public sets of equal weight."""
 RELEVANCE_CODE = 2.0
 """How much the presence of an asked code says, in the same unit (log-odds); set by hand."""
+ABOUT_CODE = 10
+"""Content words of a question that is about its codes. A longer one tells a story, in which versions are mentioned."""
+USUAL_MEAN, USUAL_CANDIDATES = 0.43, 20
+"""Mean of the candidates in these sets, and how many such stand in for a knowledge base too small to compare."""
 K1, B = 1.2, 0.75
 """BM25's usual constants (Robertson & Zaragoza 2009, The Probabilistic Relevance Framework)."""
+REMEMBERED = 4096
+"""Chunks whose terms are kept: a few kilobytes each. Stemming a hundred anew takes ten times as long as the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What a passage has in common with the question.
+
+    `cosine` is of their meanings (-1 … 1), `words` are those of the question, or of what was said before, that it
+    holds: as they were written but in lower case, rarest among the candidates first. `codes` are those asked for that
+    stand in it. `lead` is what the passage has over the other candidates: see `_leads`.
+    """
+
+    cosine: float
+    lead: float
+    words: tuple[str, ...]
+    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A retrieved chunk. `distance` is its cosine distance (0 … 2), `score` what it was ranked by (higher is better).
 
-    `coverage` is the share (0 … 1) of the question's terms, weighted by rarity, that the chunk holds, `relevance` an
-    estimate (0 … 1) that the chunk helps to answer the question.
+    `coverage` is the share (0 … 1) of the question's terms, weighted by rarity, that the chunk holds. `relevance` is
+    the probability that its document answers the question, given that as many questions have an answer as have none.
+    `copies` are other documents with this very text.
     """
 
     chunk: Chunk
@@ -44,63 +83,160 @@ class Passage:
     score: float
     coverage: float
     relevance: float
+    why: Why
+    copies: tuple[str, ...] = ()
 
 
-def rank(question: str, matches: Sequence[Match], wanted_codes: Sequence[str] = ()) -> list[Passage]:
-    """Candidates, best first, by cosine, BM25 of passage and document, and the share of the codes that stand there.
+def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] = ()) -> list[Passage]:
+    """Candidates, best first, by cosine, the words and pairs of words of the document, and the share of the codes.
 
     A document's other passages add to each of its own: τ · log Σ exp(score / τ) in place of its highest score.
     """
     if not matches:
         return []
-    query = set(terms(question))
-    counts = [Counter(terms(match.chunk.embedded_text)) for match in matches]
-    lexical, coverage = _bm25(query, counts)
+    asked, weights = _asked_words(question)
+    texts = [_terms(match.chunk.embedded_text) for match in matches]
     groups = _groups(matches)
-    together = _together(query, counts, groups)
-    patterns = [_pattern(code) for code in wanted_codes]
+    counts, pairs = _counts(terms(question.words), list(asked), texts)
+    lengths = np.array([len(text) for text in texts], np.float64)
+    rarity = _rarity(counts) * weights
+    held = counts > 0
+    coverage = held @ rarity / (rarity.sum() or 1.0)
+    of_documents = _per_group(counts, groups)
+    by_words = _share(_bm25(of_documents, np.bincount(groups, lengths), weights))[groups]
+    of_documents = np.minimum(_per_group(pairs, groups), 1)
+    by_pairs = _share(of_documents @ _rarity(of_documents))[groups]
+    cosines = np.array([1 - match.distance for match in matches])
+    patterns = [(code, _pattern(code)) for code in wanted_codes]
+    found = [
+        tuple(code for code, pattern in patterns if pattern.search(match.chunk.embedded_text)) for match in matches
+    ]
+    hits = np.array([len(codes) for codes in found]) / (len(patterns) or 1)
+    scores = cosines + WORD_WEIGHT * by_words + PAIR_WEIGHT * by_pairs + CODE_BONUS * hits
+    topic = _topic(question.named, [match.chunk.breadcrumb for match in matches])
+    scores += TOPIC_WEIGHT * topic
+    scores += _support(scores, groups)
+    leads = _leads(cosines + COVERAGE_SHARE * coverage, topic)
+    about_code = bool(patterns) and len(set(terms(question.words))) <= ABOUT_CODE
+    best: list[int] = np.argsort(-scores, kind="stable").tolist()
+    rarest: list[int] = np.argsort(-rarity, kind="stable").tolist()
+    spelt = list(asked.values())
     passages: list[Passage] = []
-    for match, bm25, of_document, covered in zip(matches, lexical, together, coverage, strict=True):
-        hits = sum(bool(pattern.search(match.chunk.embedded_text)) for pattern in patterns)
-        score = 1 - match.distance + PASSAGE_WEIGHT * bm25 + DOCUMENT_WEIGHT * of_document
+    for i in best:
+        cosine, lead = float(cosines[i]), float(leads[i])
         passages.append(
             Passage(
-                chunk=match.chunk,
-                distance=match.distance,
-                score=score + (CODE_BONUS * hits / len(patterns) if patterns else 0),
-                coverage=covered,
-                relevance=_relevance(1 - match.distance, covered, asked_code=bool(patterns), has_code=hits > 0),
+                chunk=matches[i].chunk,
+                distance=matches[i].distance,
+                score=float(scores[i]),
+                coverage=float(coverage[i]),
+                relevance=_relevance(lead, about_code=about_code, has_code=bool(found[i])),
+                why=Why(cosine, lead, tuple(spelt[term] for term in rarest if held[i, term]), found[i]),
             )
         )
-    return sorted(_supported(passages, groups), key=lambda passage: passage.score, reverse=True)
+    return passages
 
 
-def _groups(matches: Sequence[Match]) -> list[str]:
-    """What each candidate belongs to: its document, or itself if all are of one, which then tells nothing apart."""
-    documents = [match.chunk.document for match in matches]
-    return documents if len(set(documents)) > 1 else [match.chunk.id for match in matches]
+def _asked_words(question: Parts) -> tuple[dict[str, str], Array]:
+    """The question's terms with the words they stand for, then those of earlier messages; and the weight of each."""
+    asked = {term: word for word, term in reversed(words(question.words))}
+    weights = dict.fromkeys(asked, 1.0)
+    for text, weight in question.before:
+        for word, term in words(text):
+            asked.setdefault(term, word)
+            weights[term] = max(weight, weights.get(term, 0.0))
+    return asked, np.array([weights[term] for term in asked])
 
 
-def _together(query: set[str], counts: Sequence[Counter[str]], groups: Sequence[str]) -> list[float]:
-    """For each candidate, the normalised BM25 of all the candidates of its group as one text."""
-    texts: dict[str, Counter[str]] = {}
-    for group, count in zip(groups, counts, strict=True):
-        texts.setdefault(group, Counter()).update(count)
-    scores = dict(zip(texts, _bm25(query, list(texts.values()))[0], strict=True))
-    return [scores[group] for group in groups]
+def _topic(named: Sequence[str], headings: Sequence[str]) -> Array:
+    """How much of each heading, by rarity, one of these messages names; squared, so that a part of it says little."""
+    topic = np.zeros(len(headings))
+    if not named:
+        return topic
+    held = [frozenset(_terms(heading)) for heading in headings]
+    frequency = Counter(chain.from_iterable(held))
+    rarity = {term: math.log(1 + len(headings) / frequency[term]) for term in frequency}
+    totals = np.array([sum(rarity[term] for term in heading) for heading in held])
+    for ago, message in enumerate(named):
+        said = frozenset(terms(message))
+        share = np.array([sum(rarity[term] for term in heading & said) for heading in held]) / np.maximum(totals, 1e-9)
+        topic = np.maximum(topic, TOPIC_FADING ** (ago + 1) * share**2)
+    return topic
 
 
-def _supported(passages: Sequence[Passage], groups: Sequence[str]) -> list[Passage]:
-    scores: dict[str, list[float]] = {}
-    for group, passage in zip(groups, passages, strict=True):
-        scores.setdefault(group, []).append(passage.score)
-    added = {
-        group: SUPPORT * math.log(sum(math.exp((score - max(own)) / SUPPORT) for score in own))
-        for group, own in scores.items()
+@lru_cache(maxsize=REMEMBERED)
+def _terms(text: str) -> tuple[str, ...]:
+    return tuple(terms(text))
+
+
+def _groups(matches: Sequence[Match]) -> NDArray[np.intp]:
+    """By number, what each candidate belongs to: its document, or itself if all are of one, which tells none apart."""
+    numbers: dict[str, int] = {}
+    groups = [numbers.setdefault(match.chunk.document, len(numbers)) for match in matches]
+    return np.array(groups if len(numbers) > 1 else range(len(matches)), np.intp)
+
+
+def _counts(question: Sequence[str], asked: Sequence[str], texts: Sequence[Sequence[str]]) -> tuple[Array, Array]:
+    """How often each text holds each asked term, and each pair of the question; the order of a pair counts.
+
+    Shapes: (texts, asked), (texts, pairs).
+    """
+    number = {term: i for i, term in enumerate(asked)}
+    pairs = {
+        pair: i
+        for i, pair in enumerate(
+            dict.fromkeys(
+                (number[first], number[second])
+                for apart in range(1, PAIR_DISTANCE + 1)
+                for first, second in zip(question, question[apart:], strict=False)
+            )
+        )
     }
-    return [
-        replace(passage, score=passage.score + added[group]) for group, passage in zip(groups, passages, strict=True)
-    ]
+    # All texts in a row, so that numpy does the counting; the gaps keep pairs from reaching into the next text.
+    gap = ("",) * PAIR_DISTANCE
+    row = np.array([number.get(term, -1) for term in chain.from_iterable((*text, *gap) for text in texts)], np.intp)
+    text_of = np.repeat(np.arange(len(texts)), [len(text) + PAIR_DISTANCE for text in texts])
+    counts = np.zeros((len(texts), len(asked)))
+    np.add.at(counts, (text_of[row >= 0], row[row >= 0]), 1)
+    pair_number = np.full((len(asked), len(asked)), -1, np.intp)
+    for (first, second), i in pairs.items():
+        pair_number[first, second] = i
+    pair_counts = np.zeros((len(texts), len(pairs)))
+    for apart in range(1, PAIR_DISTANCE + 1):
+        at = np.flatnonzero((row[:-apart] >= 0) & (row[apart:] >= 0))
+        found = pair_number[row[at], row[at + apart]]
+        np.add.at(pair_counts, (text_of[at[found >= 0]], found[found >= 0]), 1)
+    return counts, pair_counts
+
+
+def _per_group(counts: Array, groups: NDArray[np.intp]) -> Array:
+    """The texts of each group as one."""
+    together = np.zeros((int(groups.max()) + 1, counts.shape[1]))
+    np.add.at(together, groups, counts)
+    return together
+
+
+def _rarity(counts: Array) -> Array:
+    """Inverse document frequency of each column among these texts only."""
+    frequency = (counts > 0).sum(axis=0)
+    return np.log(1 + (len(counts) - frequency + 0.5) / (frequency + 0.5))
+
+
+def _bm25(counts: Array, lengths: Array, weights: Array) -> Array:
+    norm = K1 * (1 - B + B * lengths / (lengths.mean() or 1.0))
+    return (counts * (K1 + 1) / (counts + norm[:, None])) @ (_rarity(counts) * weights)
+
+
+def _share(scores: Array) -> Array:
+    """Each as a share (0 … 1) of the highest."""
+    return scores / (scores.max() or 1.0)
+
+
+def _support(scores: Array, groups: NDArray[np.intp]) -> Array:
+    """What the passages of its document add to each."""
+    best = np.full(int(groups.max()) + 1, -np.inf)
+    np.maximum.at(best, groups, scores)
+    return SUPPORT * np.log(np.bincount(groups, np.exp((scores - best[groups]) / SUPPORT)))[groups]
 
 
 def _pattern(code: str) -> re.Pattern[str]:
@@ -109,33 +245,15 @@ def _pattern(code: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?<!\w\.){version}{re.escape(code)}(?![\w-]|\.\w)", re.IGNORECASE)
 
 
-def _relevance(cosine: float, coverage: float, *, asked_code: bool, has_code: bool) -> float:
-    """Logistic estimate that a passage helps. One without the code asked about seldom does, whatever its topic."""
-    logit = RELEVANCE_COSINE * cosine + RELEVANCE_COVERAGE * coverage + RELEVANCE_BIAS
-    if asked_code:
+def _leads(evidence: Array, topic: Array) -> Array:
+    """A cosine says little by itself: some questions are near to everything, and some knowledge bases to each other."""
+    mean = (evidence.sum() + USUAL_CANDIDATES * USUAL_MEAN) / (len(evidence) + USUAL_CANDIDATES)
+    return evidence + TOPIC_SHARE * topic - BACKGROUND * mean
+
+
+def _relevance(lead: float, *, about_code: bool, has_code: bool) -> float:
+    """Logistic estimate. A passage without the code asked about seldom helps, whatever its topic."""
+    logit = RELEVANCE_LEAD * lead + RELEVANCE_BIAS
+    if about_code:
         logit += RELEVANCE_CODE if has_code else -RELEVANCE_CODE
     return 1 / (1 + math.exp(-logit))
-
-
-def _bm25(query: set[str], counts: Sequence[Counter[str]]) -> tuple[list[float], list[float]]:
-    """For each text, given by how often it has each term, with document frequencies of these texts only:
-
-    BM25 as a share of the highest one, and the share of the query's terms, weighted by idf, that the text holds.
-    """
-    lengths = [count.total() for count in counts]
-    mean_length = sum(lengths) / len(counts) or 1.0
-    idf = {
-        term: math.log(1 + (len(counts) - df + 0.5) / (df + 0.5))
-        for term in query
-        for df in [sum(term in count for count in counts)]
-    }
-    total = sum(idf.values()) or 1.0
-    scores: list[float] = []
-    coverages: list[float] = []
-    for count, length in zip(counts, lengths, strict=True):
-        norm = K1 * (1 - B + B * length / mean_length)
-        found = {term: count[term] for term in query if term in count}
-        scores.append(sum(idf[term] * tf * (K1 + 1) / (tf + norm) for term, tf in found.items()))
-        coverages.append(sum(idf[term] for term in found) / total)
-    top = max(scores) or 1.0
-    return [score / top for score in scores], coverages

@@ -1,9 +1,10 @@
 """From a question to the passages that may answer it.
 
-1. The nearest chunks by embedding (dense candidates); in a short message its question counts more than the rest …
+1. The nearest chunks by embedding (dense candidates) to what the message asks (`question.py`) …
 2. … and for the code-like words of the question (`ERR-1042`, `KX-4410-B`, `2.3.1`), which embeddings hardly tell
    apart, the chunks that hold them literally.
 3. Both put in order together (`ranking.py`).
+4. Copies left out, neighbours made one (`selection.py`).
 
 The constants are of docs/decisions/0005-candidate-rescoring.md, measured by `python -m evaluation.retrieval`.
 """
@@ -11,76 +12,116 @@ The constants are of docs/decisions/0005-candidate-rescoring.md, measured by `py
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import astuple
 
-import numpy as np
-
+from shared.knowledge.cache import Cache
 from shared.knowledge.embedding import Embedder, Vectors
-from shared.knowledge.index import Match, Scalar, VectorIndex
+from shared.knowledge.filters import Filters, admits
+from shared.knowledge.index import Match, VectorIndex
+from shared.knowledge.question import Parts, Question, parts, query_vector
 from shared.knowledge.ranking import Passage, rank
-from shared.knowledge.terms import codes, terms
+from shared.knowledge.selection import select
+from shared.knowledge.terms import codes
+
+logger = logging.getLogger(__name__)
 
 CANDIDATES = 100
 """Dense candidates that are rescored. 50 lost up to .009 nDCG@10, 200 won at most .005 more and cost twice the time."""
-ASKED_WEIGHT = 0.5
-"""Weight of the question in a short message, beside the whole message: .3 and .5 differ by less than .01 nDCG@10."""
-SHORT_MESSAGE = 4
-"""Sentences of a message in which a question mark says what is asked. In longer ones it is often "Any ideas?"."""
+FILTERED_CANDIDATES = 400
+"""Dense candidates to which a filter is applied here, which is far cheaper than a search with a filter …"""
+ENOUGH = 50
+"""… unless fewer than this remain."""
 CODES = 4
 """Codes that are looked up; a pasted log has dozens, and each costs a search."""
 CODE_CANDIDATES = 20
 """Chunks taken for a code: more than are asked for, because `2.3` is also found in `12.3` and `2.31`."""
+CACHED_VECTORS = 1_000
+"""Vectors of messages and questions that are kept: 1.5 MB with 384 dimensions."""
+CACHED_RESULTS = 250
+"""Results that are kept: some 3 MB with six passages each."""
 
 _HEX = re.compile("0x", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 class Retriever:
+    """Keeps vectors of questions, and what was found as long as the index stays as it is."""
+
     def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
         self._embedder = embedder
         self._index = index
+        self._vectors = Cache[Vectors]("vectors", CACHED_VECTORS)
+        self._results = Cache[Sequence[Passage]]("passages", CACHED_RESULTS)
 
     async def retrieve(
-        self, question: str, *, limit: int = 6, where: Mapping[str, Scalar] | None = None
+        self, question: Question | str, *, limit: int = 6, filters: Filters | None = None
     ) -> Sequence[Passage]:
         """At most `limit` passages, best first; empty if nothing is indexed.
 
-        `where` keeps to chunks whose metadata has these values. Raises `Unavailable` if the index does not answer.
+        With `filters`, only documents that are meant for these values, or for everyone. Raises `Unavailable` if the
+        index does not answer.
         """
-        vector = await asyncio.to_thread(self._embed, question)
-        matches = {m.chunk.id: m for m in await self._index.query(vector, limit=CANDIDATES, where=where)}
-        wanted = codes(question)[:CODES]
-        for code in wanted:
-            for match in await self._containing(code, vector):
-                if not where or all(match.chunk.metadata.get(key) == value for key, value in where.items()):
-                    matches.setdefault(match.chunk.id, match)
-        ranked = await asyncio.to_thread(rank, question, _one_version(list(matches.values())), wanted)
-        return ranked[:limit]
+        question = Question(question) if isinstance(question, str) else question
+        asked = parts(question)
+        # The version is read before the search, so that nothing is kept under a newer version than it was found in.
+        version, vector = await asyncio.gather(self._index.version(), self._vector(asked))
+        key = json.dumps([astuple(question), limit, sorted((filters or {}).items())])
+        found = self._results.get(key, version=version)
+        if found is None:
+            found = await self._search(codes(question.text)[:CODES], asked, vector, limit, filters or {})
+            self._results.put(key, found, version=version)
+        if logger.isEnabledFor(logging.DEBUG):
+            passages = [(passage.chunk.document, round(passage.score, 3)) for passage in found]
+            logger.debug("passages found", extra={"passages": passages})
+        return found
 
-    def _embed(self, question: str) -> Vectors:
-        whole = self._embedder.embed_query(question)
-        asked = _asked(question)
-        if not asked:
-            return whole
-        vector = whole + ASKED_WEIGHT * self._embedder.embed_query(asked)
-        return (vector / np.linalg.norm(vector)).astype(np.float32)
+    async def _vector(self, asked: Parts) -> Vectors:
+        known = {text: self._vectors.get(text) for text, _ in asked.weighted}
+        vectors = {text: vector for text, vector in known.items() if vector is not None}
+        if missing := [text for text in known if text not in vectors]:
+            made = await asyncio.to_thread(lambda: [self._embedder.embed_query(text) for text in missing])
+            for text, vector in zip(missing, made, strict=True):
+                self._vectors.put(text, vector)
+                vectors[text] = vector
+        return query_vector([(vectors[text], weight) for text, weight in asked.weighted])
 
-    async def _containing(self, code: str, vector: Vectors) -> Sequence[Match]:
+    async def _search(
+        self, wanted: Sequence[str], asked: Parts, vector: Vectors, limit: int, filters: Filters
+    ) -> Sequence[Passage]:
+        nearest, *literal = await asyncio.gather(
+            self._nearest(vector, filters), *(self._containing(code, vector, filters) for code in wanted)
+        )
+        matches = {match.chunk.id: match for match in nearest}
+        for found in literal:
+            for match in found:
+                matches.setdefault(match.chunk.id, match)
+
+        def ordered() -> Sequence[Passage]:
+            return select(rank(asked, _one_version(list(matches.values())), wanted), limit)
+
+        return await asyncio.to_thread(ordered)
+
+    async def _nearest(self, vector: Vectors, filters: Filters) -> Sequence[Match]:
+        if not filters:
+            return await self._index.query(vector, limit=CANDIDATES)
+        found = await self._index.query(vector, limit=FILTERED_CANDIDATES)
+        admitted = [match for match in found if admits(filters, match.chunk.metadata)]
+        if len(admitted) < ENOUGH and len(found) == FILTERED_CANDIDATES:
+            return await self._index.query(vector, limit=CANDIDATES, filters=filters)
+        return admitted[:CANDIDATES]
+
+    async def _containing(self, code: str, vector: Vectors, filters: Filters) -> Sequence[Match]:
         """A document may print `ERR-1042` or `0x1F`, and the customer type `err-1042` or `0X1f`."""
+        limit = CANDIDATES if filters else CODE_CANDIDATES
         capitals = code.upper().replace("0X", "0x", 1) if _HEX.match(code) else code.upper()
         for spelling in dict.fromkeys((code, capitals, code.lower())):
-            if found := await self._index.containing(spelling, vector, limit=CODE_CANDIDATES):
-                return found
+            found = await self._index.containing(spelling, vector, limit=limit)
+            if admitted := [match for match in found if admits(filters, match.chunk.metadata)]:
+                return admitted[:CODE_CANDIDATES]
         return []
-
-
-def _asked(message: str) -> str:
-    """The last question of a short message that says more than it; empty if there is none."""
-    sentences = [sentence for part in _SENTENCE_END.split(message) if terms(sentence := part.strip())]
-    if not 1 < len(sentences) <= SHORT_MESSAGE:
-        return ""
-    return next((sentence for sentence in reversed(sentences) if sentence.endswith("?")), "")
 
 
 def _one_version(matches: Sequence[Match]) -> list[Match]:

@@ -32,10 +32,18 @@ def _stem(word: str) -> str:
     return _stemmer.stemWord(word)
 
 
+def words(text: str) -> list[tuple[str, str]]:
+    """Content words in order, stop words left out: each in lower case, and as the term that stands for it.
+
+    The term is the stem; numbers and foreign words stay as they are.
+    """
+    found = (word.replace("’", "'") for word in _WORD.findall(text.lower()))
+    return [(word, _stem(word)) for word in found if word not in _STOP]
+
+
 def terms(text: str) -> list[str]:
-    """Content words: lower case, stemmed, in order, stop words left out. Numbers and foreign words stay as they are."""
-    words = (word.replace("’", "'") for word in _WORD.findall(text.lower()))
-    return [_stem(word) for word in words if word not in _STOP]
+    """The terms of the content words, in order."""
+    return [term for _, term in words(text)]
 
 
 def codes(text: str) -> list[str]:

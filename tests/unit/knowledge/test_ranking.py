@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.knowledge.index import Chunk, Match
+from shared.knowledge.question import Question, parts
 from shared.knowledge.ranking import rank
 
 
@@ -12,13 +13,44 @@ def chunk(text: str, *, document: str) -> Chunk:
 def test_between_equals_the_document_with_more_good_passages_goes_first() -> None:
     lone = Match(chunk("Charge the battery for two hours", document="lone"), 0.4)
     pair = [Match(chunk(f"Charge the battery for {n} hours", document="pair"), 0.4) for n in ("three", "four")]
-    assert [p.chunk.document for p in rank("charge the battery", [lone, *pair])] == ["pair", "pair", "lone"]
+    ranked = rank(parts(Question("charge the battery")), [lone, *pair])
+    assert [passage.chunk.document for passage in ranked] == ["pair", "pair", "lone"]
+        "pair",
+        "pair",
+        "lone",
+    ]
 
 
 def test_passages_of_a_single_document_are_told_apart_by_their_words() -> None:
     texts = ["The lid is blue", "Descale it with citric acid", "The cable is long"]
-    ranked = rank("citric acid?", [Match(chunk(text, document="manual"), 0.5) for text in texts])
+    ranked = rank(parts(Question("citric acid?")), [Match(chunk(text, document="manual"), 0.5) for text in texts])
     assert ranked[0].chunk.text == texts[1]
+
+
+def test_between_equals_the_document_with_the_words_next_to_each_other_goes_first() -> None:
+    texts = ["Tax is due for a car and a boat and a property", "For a car and a boat property tax is due"]
+    ranked = rank(parts(Question("property tax?")), [Match(chunk(text, document=text), 0.4) for text in texts])
+    assert ranked[0].chunk.text == texts[1]
+
+
+def test_words_of_two_passages_make_no_pair() -> None:
+    apart = [Match(chunk(text, document="apart"), 0.4) for text in ("It has a property", "tax is due")]
+    pair = Match(chunk("property tax is due. It has a", document="pair"), 0.42)
+    assert rank(parts(Question("property tax")), [*apart, pair])[0].chunk.document == "pair"
+
+
+def test_it_is_said_why_a_passage_was_found() -> None:
+    texts = ["Charging the battery clears ERR-1042", "The battery is flat", "The lid of the battery"]
+    ranked = rank(
+        parts(Question("ERR-1042 or ERR-7 while I charge the Battery")),
+        [Match(chunk(text, document=text), 0.4) for text in texts],
+        ["ERR-1042", "ERR-7"],
+    )
+    why = ranked[0].why
+    assert (why.cosine, why.codes) == (0.6, ("ERR-1042",))
+    assert why.words[-1] == "battery"
+    assert "charge" in why.words
+    assert ranked[1].why.codes == ()
 
 
 @given(
@@ -29,7 +61,26 @@ def test_ranking_keeps_every_candidate_and_its_shares_are_shares(
     candidates: list[tuple[str, str, float]], question: str
 ) -> None:
     matches = [Match(chunk(text, document=name), distance) for name, text, distance in candidates]
-    passages = rank(question, matches)
+    passages = rank(parts(Question(question)), matches)
     key = lambda entry: (entry.chunk.id, entry.distance)  # noqa: E731
     assert sorted(map(key, passages)) == sorted(map(key, matches))
     assert all(0 <= p.coverage <= 1 + 1e-9 and 0 <= p.relevance <= 1 for p in passages)
+    assert all(set(p.why.words) <= set(question.replace("?", " ").split()) for p in passages)
+
+
+def test_a_follow_up_finds_the_thing_that_was_talked_about() -> None:
+    def breakfast(house: str) -> Match:
+        text = "Breakfast is served from seven."
+        return Match(Chunk(house, house, "1", text, house, 0, len(text)), 0.4)
+
+    houses = [breakfast("Garden House"), breakfast("Bridge House"), breakfast("Corner House")]
+    question = Question("When is breakfast?", replied="I found Bridge House.", said=("I found Bridge House.",))
+    assert rank(parts(question), houses)[0].chunk.document == "Bridge House"
+
+
+def test_the_words_of_a_follow_up_are_completed_by_earlier_ones() -> None:
+    texts = ["It costs 9 euros to send it to Norway.", "It costs 5 euros to grind it."]
+    question = Question("What does it cost?", asked=("Do you ship to Norway?",), said=("Do you ship to Norway?",))
+    ranked = rank(parts(question), [Match(chunk(text, document=text), 0.4) for text in reversed(texts)])
+    assert ranked[0].chunk.text == texts[0]
+    assert "norway" in ranked[0].why.words
