@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 
+from shared.conversation.decision import is_question_back
 from shared.conversation.evidence import Evidence, EvidenceSet
 from shared.conversation.instructions import NO_ANSWER
-from shared.conversation.sentences import SentenceBuffer, spans
+from shared.conversation.sentences import SentenceBuffer
+from shared.conversation.support import Support, find_support, links_in
 from shared.knowledge.terms import terms
 from shared.memory.models import Source
 
-SUPPORT = 0.75
-"""Share of a sentence's content words that its span must hold; the rest may be wording ("simply", "you can")."""
-WINDOW = 3
-"""Most consecutive sentences of a passage that one sentence may rest on."""
 JOIN_GAP = 8
 """Two cited spans of a passage at most this many characters apart (a list marker, a line break) become one quote."""
 
+MIN_CLAUSE = 3
+"""Content words of a clause that can be looked up by itself: fewer do not say what it is about."""
+
+_CLAUSES = re.compile(r"(?:,? (?:and|but|while|whereas)|;) ")
+_SAYS = re.compile(r"\w")
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")
-_LIST_MARK = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
-_DECORATION = re.compile(r"[*_`#>|]+")
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
-_NEGATION = re.compile(r"\b(?:not|no|never|none|nor|neither|cannot|without|\w+n['’]t)\b", re.IGNORECASE)
-_LINK = re.compile(r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.\w+", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 # What a courteous sentence may be made of. It claims nothing, so it needs no source.
 _COURTESY = frozenset(
     terms(
@@ -38,16 +36,6 @@ _COURTESY = frozenset(
         "questions ask let know need more assist assistance further good day great today please feel free reach again"
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """The span of a passage that a sentence rests on, and how much of the sentence it holds (0 … 1)."""
-
-    evidence: Evidence
-    start: int
-    end: int
-    coverage: float
 
 
 class AnswerVerifier:
@@ -85,20 +73,30 @@ class AnswerVerifier:
             if claim.strip(" .*") == NO_ANSWER:
                 continue
             cited = [int(number) for number in _MARKER.findall(body)]
-            if not cited and is_courtesy(claim):
+            if not cited and (is_courtesy(claim) or is_question_back(claim, self._headings())):
                 verified.append(claim + piece[len(body) :])
-            elif support := self._support(claim, cited):
-                verified.append(f"{claim} [{self._cite(support)}]{piece[len(body) :]}")
-            else:
+            elif supports := self._support(claim, cited):
+                marks = "".join(dict.fromkeys(f" [{self._cite(support)}]" for support in supports))
+                verified.append(f"{claim}{marks}{piece[len(body) :]}")
+            elif _SAYS.search(claim):
                 self.dropped += 1
         return verified
 
-    def _support(self, claim: str, cited: Sequence[int]) -> Support | None:
-        named = [evidence for number in cited if (evidence := self._evidence.get(number))]
+    def _support(self, claim: str, cited: Sequence[int]) -> Sequence[Support]:
+        """The span it rests on; or, if it cites several passages and none has it all, one for each clause. Or none."""
+        named = [evidence for number in dict.fromkeys(cited) if (evidence := self._evidence.get(number))]
         if cited and not named:
-            return None  # cites what was never retrieved
-        candidates = [found for evidence in named or self._evidence if (found := find_support(claim, evidence))]
-        return max(candidates, key=lambda support: support.coverage, default=None)
+            return []  # cites what was never retrieved
+        if best := _best(claim, named or list(self._evidence)):
+            return [best]
+        clauses = _CLAUSES.split(claim)
+        if len(named) < 2 or len(clauses) < 2 or any(len(terms(clause)) < MIN_CLAUSE for clause in clauses):
+            return []
+        found = [_best(clause.rstrip(".") + ".", named) for clause in clauses]
+        return [support for support in found if support] if all(found) else []
+
+    def _headings(self) -> list[str]:
+        return [evidence.heading for evidence in self._evidence]
 
     def _cite(self, support: Support) -> int:
         evidence = support.evidence
@@ -125,47 +123,12 @@ class AnswerVerifier:
         return len(self._sources)
 
 
-def find_support(claim: str, evidence: Evidence) -> Support | None:
-    """The smallest span of the passage that supports the claim; None if there is none."""
-    plain = _LIST_MARK.sub("", claim).strip().strip("`")
-    if plain and (verbatim := _find(plain, evidence.content)):
-        return Support(evidence, *verbatim, 1.0)
-    wanted = set(terms(_DECORATION.sub(" ", plain)))
-    if not wanted:
-        return None
-    numbers, links = set(_NUMBER.findall(plain)), set(_LINK.findall(plain))
-    negated = bool(_NEGATION.search(plain))
-    context = set(terms(evidence.heading))
-    sentences = _sentence_spans(evidence.content)
-    best: Support | None = None
-    for size in range(1, WINDOW + 1):
-        for first in range(len(sentences) - size + 1):
-            start, end = sentences[first][0], sentences[first + size - 1][1]
-            span = evidence.content[start:end]
-            if not numbers <= set(_NUMBER.findall(span)) or not links <= set(_LINK.findall(span)):
-                continue
-            if negated != bool(_NEGATION.search(span)):
-                continue
-            coverage = len(wanted & (set(terms(span)) | context)) / len(wanted)
-            if coverage >= SUPPORT and (best is None or coverage > best.coverage):
-                best = Support(evidence, start, end, coverage)
-    return best
-
-
-def _find(text: str, content: str) -> tuple[int, int] | None:
-    """Where the text stands in the content word for word, however its lines are broken there."""
-    if (start := content.find(text)) >= 0:
-        return start, start + len(text)
-    found = re.search(r"\s+".join(map(re.escape, text.split())), content)
-    return found.span() if found else None
-
-
-@lru_cache(maxsize=256)
-def _sentence_spans(content: str) -> tuple[tuple[int, int], ...]:
-    return tuple(spans(content))
+def _best(claim: str, passages: Sequence[Evidence]) -> Support | None:
+    found = [support for evidence in passages if (support := find_support(claim, evidence))]
+    return max(found, key=lambda support: support.coverage, default=None)
 
 
 def is_courtesy(sentence: str) -> bool:
     """Whether it only greets, thanks or offers help: no number, no link, no word beyond those of courtesy."""
     words = set(terms(sentence))
-    return bool(words) and words <= _COURTESY and not _NUMBER.search(sentence) and not _LINK.search(sentence)
+    return bool(words) and words <= _COURTESY and not _DIGIT.search(sentence) and not links_in(sentence)

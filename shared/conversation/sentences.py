@@ -6,7 +6,11 @@ import re
 from collections.abc import Iterator
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|approx|incl|no|nr|vs|mr|mrs|ms|dr|st|[ap]\.m|inc|ltd|co)|^\s*\d+)\.$", re.IGNORECASE
+    r"(?:\b(?:e\.g|i\.e|etc|approx|incl|vs|mr|mrs|ms|dr|prof|st|[ap]\.m|u\.s|inc|ltd|co|cf|z\.b|d\.h)|^\s*\d+)\.$",
+    re.IGNORECASE,
+)
+_BEFORE_NUMBER = re.compile(
+    r"\b(?:no|nr|fig|vol|pp?|sec|art|tel|ext|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$", re.IGNORECASE
 )
 # A sentence ends with its full stop, closing quotes and citations; and a line ends whatever stands in it.
 _END = re.compile(
@@ -43,9 +47,12 @@ class SentenceBuffer:
 
 def _first_end(text: str) -> int | None:
     for match in _END.finditer(text):
-        stop = match.group().startswith(".")
-        if stop and _ABBREVIATION.search(text[: match.start() + 1].rpartition("\n")[2]):
-            continue
+        if match.group().startswith("."):
+            before = text[: match.start() + 1].rpartition("\n")[2]
+            if _ABBREVIATION.search(before):
+                continue
+            if text[match.end() : match.end() + 1].isdigit() and _BEFORE_NUMBER.search(before):
+                continue
         if match.end() == len(text) and match.group().startswith("\n"):
             return None  # more line breaks may follow; they belong to this sentence
         return match.end()
