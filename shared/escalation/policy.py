@@ -1,11 +1,130 @@
-"""When a person should take over: the customer asks for one in words, or the agent has no answer twice in a row."""
+"""When a person should take over. Rules know the plain cases, a model trained on examples the indirect ones."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
 
+import numpy as np
+
+from shared.escalation.intents import NONE, IntentModel
+from shared.escalation.requests import asks_for_human, asks_what_you_are
+from shared.escalation.ticket import Reason
+from shared.escalation.topics import Topic
+from shared.knowledge.embedding import Embedder, Vectors
 from shared.memory.models import Message
+
+__all__ = ["Decision", "EscalationPolicy", "asks_for_human", "should_offer_human"]
+
+logger = logging.getLogger(__name__)
+
+THRESHOLD = 0.55
+"""Least probability that a message is a reason to escalate."""
+SENTENCE_THRESHOLD = 0.75
+"""The same for one sentence of several: each is another chance of a false alarm."""
+PIECES = 8
+"""Sentences of a message that are looked at one by one, the first and the last ones: each costs an embedding."""
+MIN_WORDS = 3
+"""A shorter sentence says nothing alone, unless it is all there is."""
+
+_RULES: Sequence[tuple[Reason, re.Pattern[str]]] = (
+    (
+        "safety",
+        re.compile(
+            r"\b(?:suicid\w*|kill(?:ing)? my ?self|hurt(?:ing)? my ?self|end(?:ing)? my (?:own )?life|want to die"
+            r"|electrocuted|(?:caught|catching|is on|was on) fire|gas leak|electric shock)\b"
+        ),
+    ),
+    (
+        "legal",
+        re.compile(
+            r"\b(?:(?:my|our) (?:lawyer|attorney|solicitor|legal counsel)s?|(?:take|taking) (?:you|this) to court"
+            r"|(?:sue|suing) (?:you|your)|legal action against (?:you|your)|small claims court|subject access request"
+            r"|(?:data protection|privacy) (?:authority|commissioner))\b"
+        ),
+    ),
+)
+_ONCE: frozenset[Reason] = frozenset({"complaint", "topic", "repeated_failure"})
+"""Reasons that make no second ticket of a conversation: the colleague who comes reads it all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`confidence` is a probability, 1 for a rule. `matched` is the rule's or the topic's name, or the words of the
+    customer that the model recognised; those are not for the log."""
+
+    reason: Reason
+    confidence: float
+    matched: str
+
+
+class EscalationPolicy:
+    """Safe to call from several threads. A decision takes one embedding a sentence."""
+
+    def __init__(self, embedder: Embedder, intents: IntentModel, topics: Sequence[Topic] = ()) -> None:
+        self._embedder = embedder
+        self._topics = topics
+        self._intents = intents if intents.fingerprint == embedder.fingerprint else None
+        if self._intents is None:
+            logger.warning(
+                "escalation: intents.npz was trained with another embedding model; only rules and topics decide until"
+                " `python -m tools.train_intents` was run"
+            )
+
+    def decide(self, text: str, history: Sequence[Message] = ()) -> Decision | None:
+        """Whether a person should take over because of what the customer writes. `history` is what was said before,
+        oldest first."""
+        decision = self._rule(text) or self._learned(text, history)
+        if decision and decision.reason in _ONCE and any(message.ticket_id for message in history):
+            return None
+        return decision
+
+    def _rule(self, text: str) -> Decision | None:
+        plain = text.casefold().replace("’", "'")
+        for reason, pattern in _RULES:
+            if pattern.search(plain):
+                return Decision(reason, 1.0, f"{reason} words")
+        if asks_for_human(text):
+            return Decision("customer_request", 1.0, "request for a person")
+        return None
+
+    def _learned(self, text: str, history: Sequence[Message]) -> Decision | None:
+        if not self._intents and not self._topics:
+            return None
+        pieces = [(piece, self._embedder.embed_query(piece)) for piece in _pieces(text)]
+        topics = (self._topic(vector) for _, vector in pieces)
+        intents = (
+            self._intent(piece, vector, history, SENTENCE_THRESHOLD if number else THRESHOLD)
+            for number, (piece, vector) in enumerate(pieces)
+        )
+        found = [decision for decision in (*intents, *topics) if decision]
+        return max(found, key=lambda decision: decision.confidence, default=None)
+
+    def _intent(self, piece: str, vector: Vectors, history: Sequence[Message], least: float) -> Decision | None:
+        if not self._intents or asks_what_you_are(piece):
+            return None
+        probabilities = dict(self._intents.probabilities(piece, vector))
+        # "Still not working" opens many a first message, as the description of a problem.
+        ordinary = probabilities.pop(NONE) + (0 if _was_advised(history) else probabilities.pop("repeated_failure"))
+        if 1 - ordinary < least:
+            return None
+        label = max(probabilities, key=probabilities.__getitem__)
+        return Decision(cast("Reason", label), 1 - ordinary, piece)  # the labels are reasons: a test sees to it
+
+    @cached_property
+    def _examples(self) -> Sequence[tuple[Topic, Vectors]]:
+        return [(topic, np.stack([self._embedder.embed_query(e) for e in topic.examples])) for topic in self._topics]
+
+    def _topic(self, vector: Vectors) -> Decision | None:
+        for topic, examples in self._examples:
+            similarity = float((examples @ vector).max())
+            if similarity >= topic.similarity:
+                return Decision("topic", similarity, topic.name)
+        return None
 
 
 def should_offer_human(history: Sequence[Message]) -> bool:
@@ -17,130 +136,16 @@ def should_offer_human(history: Sequence[Message]) -> bool:
     return earlier is not None and earlier.abstained and earlier.ticket_id is None
 
 
-def asks_for_human(text: str) -> bool:
-    """Whether the customer asks, in English, to be put in touch with a person of the company.
-
-    First each mention of such a person becomes one word, unless what follows makes it another noun ("human
-    resources"). A request is then a verb of contact or of wish right before that word, so "are you human?" and "the
-    seller's agent" are none.
-    """
-    for sentence in re.split(r"[.!?;\n]+", re.sub("[’`´]", "'", text.casefold())):
-        words = " ".join(re.findall(r"[\w']+|[,:()]", sentence))
-        for pattern, replacement in _REWRITES:
-            words = pattern.sub(replacement, words)
-        if _ALONE.fullmatch(words.strip()):
-            return True
-        if any(not _NO_REQUEST.search(f"{words[: found.start()]}>{found[0]}") for found in _REQUEST.finditer(words)):
-            return True
-    return False
+def _was_advised(history: Sequence[Message]) -> bool:
+    """Whether the last thing said to the customer answers a question (a greeting does not)."""
+    last = next((message for message in reversed(history) if message.role == "assistant"), None)
+    return last is not None and last.reply_to is not None
 
 
-def _any(listed: str) -> str:
-    """A pattern for any one of the listed words, in which `_` stands for a space."""
-    return f"(?:{'|'.join(listed.split()).replace('_', ' ')})"
-
-
-_KIND = _any(
-    "real live actual human living proper different qualified competent senior customer client service services support"
-    " care help helpdesk desk sales technical tech billing account call center centre phone online chat"
-)
-# At most four of a kind, or a long row of such words would be tried from each of its words.
-_BEFORE = rf"\b(?:{_any('a an any some another')} )?(?:{_KIND} ){{0,4}}"
-_FOLLOWING = _any(
-    "please now right instead today here there urgently quickly again already first soon rather thanks thank and or but"
-    " because cause since so if about regarding concerning not via by through over i we at as with can could than this"
-    " it me in_person in_charge in_your on_the_phone on_the_line on_your for_help for_this for_that for_support"
-    " from_your from_the from_TEAM of_TEAM from_support from_sales from_billing"
-)
-_RELATIVE = f"{_any('who that which')} {_any('can could will would is knows understands speaks has')}"
-_TASK = _any("help assist talk speak chat look call contact fix answer handle resolve sort explain solve take join")
-_AFTER = rf"\b(?= ?(?:$|[,:()]|(?:{_FOLLOWING}|{_RELATIVE}|(?:to )?(?:\w+ )?{_TASK})\b))"
-
-_PERSON = _any(
-    "humans? human_beings? persons? agents? representatives? reps? operators? advis[eo]rs? supervisors?"
-    " human_help human_assistance human_support"
-)
-_COLLEAGUE = _any(
-    "managers? colleagues? assistants? associates? specialists? executives? technicians? people employees? staff"
-    " staff_members? team_members? members?_of_staff"
-)
-_SOMEONE = f"(?:some|any)(?:one|body)(?: {_any('else here there alive')})?"
-_SERVICE = (
-    f"(?:{_any('customer client technical tech')} {_any('services? support care')}|your support|help ?desk"
-    r"|support(?= (?:team|staff|department)))(?: (?:team|staff|department))?"
-)
-_MACHINE = (
-    f"(?:{_any('a an the this your some stupid dumb useless')} ){{0,3}}"
-    + _any("chat_?bots? bots? robots? machines? computers? ai")
-)  # fmt: skip
-_REWRITES = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"n't\b|(?<=\bdo)nt\b|(?<=\bca)nt\b", " not"),
-        (r"\bwanna\b", "want to"),
-        (r"'d\b", " would"),
-        (r"\bi'?m\b", "i am"),
-        (r"\bur\b", "your"),
-        (r"\b(?:pls|plz)\b", "please"),
-        (rf"\b{_any('please actually really just simply fucking damn immediately asap directly')} (?=\w)", ""),
-        (rf"\b{_MACHINE}\b", "BOT"),
-        (rf"{_BEFORE}{_SERVICE}{_AFTER}", "TEAM"),
-        (rf"(?:{_BEFORE}{_PERSON}|\b(?:someone|somebody) (?:real|human)){_AFTER}", "PERSON"),
-        (rf"(?:{_BEFORE}{_COLLEAGUE}|\b{_SOMEONE}){_AFTER}", "SOMEONE"),
-    )
-)
-
-_WHO = "(?:the |your |one of your |one of the )?(?:PERSON|SOMEONE|TEAM)"
-_TALK = f"{_any('talk speak chat talking speaking chatting')} (?:to |with )?"
-_WISH = _any("want need would_like prefer give_me get_me find_me get request demand looking_for ask_for i_have me_have")
-_HAND = _any("transfer connect put forward redirect hand pass switch escalate give")
-_HANDED = _any("transferred connected forwarded redirected escalated put_through hand_over handed_over passed_on")
-_DESK = rf"(?:the |your )?\w+ {_any('team department desk')}"
-_DISLIKE = _any("stupid useless annoying pointless frustrating")
-_REQUESTS = (
-    f"{_TALK}{_WHO}",
-    f"{_any('contact contacting contact_with reach reaching get_hold_of get_a_hold_of touch_with complain_to')} {_WHO}",
-    f"{_any('call phone')} (?:the |your )?(?:PERSON|TEAM)",
-    rf"{_HAND} (?:me|us|it|this|my \w+) (?:{_any('through over on')} )?(?:to|with) (?:{_WHO}|{_DESK})",
-    f"{_HANDED} (?:to|with) {_WHO}",
-    "put me through",
-    f"(?:transfer|escalate) (?:to )?(?:me )?{_WHO}",
-    f"escalate (?:this|it|my {_any('case issue ticket problem complaint request')})(?= ?(?:$|,|please|now))",
-    f"{_WISH} PERSON",
-    f"{_any('is are')} there {_WHO}",
-    f"(?:PERSON|SOMEONE|TEAM) (?:(?:who|that) )?(?:i|we) {_any('can could may')} {_any('talk speak chat call')}",
-    f"{_any('can could have get want need let')} {_WHO} (?:to )?{_any('call phone contact')} (?:me|us)",
-    f"{_any('can could have get let')} PERSON (?:to )?{_any('help assist take_over join talk speak look')}",
-    f"get SOMEONE to {_any('help assist talk speak')}",
-    f"{_any('help assistance answer reply response call')} from PERSON",
-    rf"{_any('not never hate tired sick stop')} (?:\w+ ){{0,3}}?{_TALK}BOT",
-    f"{_TALK}BOT (?:is|was) (?:{_any('not no so')} )?{_DISLIKE}",
-    f"{_any('no no_more enough_of')} BOT(?= ?$)",
-    "(?<=, )PERSON please(?= ?$)",
-)
-_REQUEST = re.compile(rf"\b(?:{'|'.join(_REQUESTS)})\b")
-
-# The sentence is no more than this, and maybe polite.
-_POLITE = (
-    f"(?:{_any('hi hello hey ok okay no yes please thanks thank_you now need want get me give right again sorry')}|,)"
-)
-_ALONE = re.compile(
-    rf"(?:{_POLITE} ?)*(?:the |your )?(?:PERSON|TEAM|hand ?off|live chat|call me(?: back)?|(?:chat|contacting) PERSON"
-    rf"|SOMEONE {_any('from in at')} (?:the |your )?(?:TEAM|support|sales|billing))(?: ?{_POLITE})*"
-)
-
-# What stands before a request (which begins at `>`) that is none: who is speaking here, what once was, the opposite.
-_NO_REQUEST = re.compile(
-    r"\b(?:"
-    + "|".join(
-        (
-            rf"{_any('am is are was were been')} (?:{_any('i we you it this still now')} )*>(?:talk|speak|chatt)ing",
-            rf"{_any('when if after once before unless until')} (?:i|we|you) (?:{_any('want need try have')} to )?>",
-            rf"{_any('without instead_of rather_than avoid no_need_to no_need_for')} (?:having to )?>",
-            rf"{_any('do does did')} not (?:{_any('want need like wish have')} (?:to )?)?>(?!\w+ BOT|not|want|need)",
-            rf"(?:{_any('do does did will')} (?:i|we|you) (?:have|need) to|(?:must|should) (?:i|we|you)) >",
-            r"does >not",
-        )
-    )
-    + ")"
-)
+def _pieces(text: str) -> Iterator[str]:
+    """The whole message, then its sentences if there are several."""
+    whole = " ".join(text.split())
+    yield whole
+    sentences = [s.strip() for s in re.split(r"(?<=[.!?;])\s+|\n+", text.strip())]
+    sentences = [s for s in sentences if len(s.split()) >= MIN_WORDS and s != whole]
+    yield from sentences if len(sentences) <= PIECES else (*sentences[: PIECES // 2], *sentences[-PIECES // 2 :])

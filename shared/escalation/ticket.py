@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Reason = Literal["customer_request", "unanswered", "agent_decision"]
+Reason = Literal[
+    "customer_request", "unanswered", "agent_decision", "complaint", "repeated_failure", "safety", "legal", "topic"
+]
 Priority = Literal["low", "normal", "high", "urgent"]
 Status = Literal["requested", "routed"]
 
