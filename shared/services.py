@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from shared import telemetry
@@ -17,6 +17,7 @@ from shared.settings import Settings, load_settings
 if TYPE_CHECKING:
     from shared.conversation.knowledge import KnowledgeSearch
     from shared.conversation.service import ConversationService
+    from shared.escalation.policy import EscalationPolicy
     from shared.escalation.queue import TicketQueue
     from shared.escalation.service import EscalationService
     from shared.knowledge.chunking import Chunker
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from shared.knowledge.parsing import DocumentParser
     from shared.knowledge.retrieval import Retriever
     from shared.memory.store import ConversationStore
+    from shared.security.identity import IdentityTokens
     from shared.security.ratelimits import RateLimiter
     from shared.security.tokens import Tokens
 
@@ -64,14 +66,19 @@ class Services:
 
     @cached_property
     def embedder(self) -> Embedder:
+        return self._make_embedder()
+
+    @cached_property
+    def _make_embedder(self) -> Callable[[], Embedder]:
+        """Also for other processes."""
         model, dimensions = self.settings.embedding_model_path, self.settings.embedding_dimensions
         if self.settings.embedding_backend == "onnx":
             from shared.knowledge.onnx import OnnxEmbedder
 
-            return OnnxEmbedder(model, dimensions=dimensions)
+            return partial(OnnxEmbedder, model, dimensions=dimensions)
         from shared.knowledge.sentence_transformers import SentenceTransformersEmbedder
 
-        return SentenceTransformersEmbedder(model, dimensions=dimensions)
+        return partial(SentenceTransformersEmbedder, model, dimensions=dimensions)
 
     @cached_property
     def index(self) -> VectorIndex:
@@ -83,6 +90,14 @@ class Services:
 
     @cached_property
     def parser(self) -> DocumentParser:
+        return self._new_parser()
+
+    @cached_property
+    def attachment_parser(self) -> DocumentParser:
+        """A process of its own: a customer does not wait for the document that is read meanwhile."""
+        return self._new_parser()
+
+    def _new_parser(self) -> DocumentParser:
         from shared.knowledge.parsing import DocumentParser
 
         return DocumentParser(
@@ -99,8 +114,10 @@ class Services:
 
     @cached_property
     def ingestion(self) -> IngestionService:
+        from shared.knowledge.embedding_pool import EmbeddingPool
         from shared.knowledge.ingestion import IngestionService
 
+        processes = self.settings.processes_that_embed
         return IngestionService(
             documents=self.documents,
             parser=self.parser,
@@ -109,6 +126,7 @@ class Services:
             index=self.index,
             max_bytes=self.settings.max_document_bytes,
             now=self._now,
+            pool=partial(EmbeddingPool, self._make_embedder, processes) if processes > 1 else None,
         )
 
     @cached_property
@@ -124,24 +142,31 @@ class Services:
         return KnowledgeSearch(self.retriever, self.embedder, self.chunker)
 
     @cached_property
+    def chat_client(self) -> Any:
+        from shared.conversation.chat_clients import build_chat_client
+
+        return build_chat_client(self.settings)
+
+    @cached_property
     def conversations(self) -> ConversationService:
         from shared.conversation.agent import SupportAgent
-        from shared.conversation.chat_clients import build_chat_client, extractive_client
+        from shared.conversation.chat_clients import extractive_client
         from shared.conversation.service import ConversationService
 
         keyless = self.settings.chat_provider == "extractive"
         agent = SupportAgent(
-            build_chat_client(self.settings),
+            self.chat_client,
             None if keyless else extractive_client(),
             self._search,
-            company=self.settings.company_name,
+            self.settings,
         )
         return ConversationService(
             store=self.store,
             agent=agent,
             search=self._search,
-            parser=self.parser,
+            parser=self.attachment_parser,
             escalation=self.escalation,
+            policy=self.policy,
             settings=self.settings,
             now=self._now,
         )
@@ -154,12 +179,35 @@ class Services:
         return EscalationService(self.store, self.queue, routing=load_routing(), now=self._now)
 
     @cached_property
+    def policy(self) -> EscalationPolicy:
+        from shared.escalation.intents import load_intents
+        from shared.escalation.policy import EscalationPolicy
+        from shared.escalation.topics import load_topics
+
+        return EscalationPolicy(self.embedder, load_intents(), load_topics())
+
+    @cached_property
     def tokens(self) -> Tokens:
         from shared.security.tokens import Tokens
 
         return Tokens(
             self.settings.token_secret.get_secret_value(),
             operator_minutes=self.settings.operator_token_minutes,
+            now=self._now,
+        )
+
+    @cached_property
+    def identity(self) -> IdentityTokens | None:
+        """None without IDENTITY_KEYS: nobody vouches for customers then."""
+        if not (keys := self.settings.identity_keys.get_secret_value()):
+            return None
+        from shared.security.identity import IdentityTokens, read_keys
+
+        return IdentityTokens(
+            read_keys(keys),
+            audience=self.settings.identity_audience,
+            max_minutes=self.settings.identity_max_minutes,
+            claims=self.store,
             now=self._now,
         )
 
@@ -174,7 +222,7 @@ class Services:
         built: dict[str, Any] = vars(self)
         if conversations := built.get("conversations"):
             await conversations.drain(seconds=10)
-        for name in ("parser", "index", "documents", "queue", "store"):
+        for name in ("parser", "attachment_parser", "index", "documents", "queue", "store"):
             if part := built.get(name):
                 await part.close()
 

@@ -6,6 +6,7 @@ Only `services.py` hands them out; nothing else reads the environment. The varia
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
+MOST_PROCESSES = 4
+"""That embed, unless more are asked for: beside them the app must answer."""
 MIN_SECRET = 32
 """RFC 7518 §3.2: an HS256 key must be at least as long as the hash, 32 bytes."""
 
@@ -34,7 +37,14 @@ class Settings(BaseSettings):
         "token", description="`token`: a session's token is asked for. `open`: it is not; refused in Azure."
     )
     token_secret: SecretStr = Field(SecretStr(""), description="Key that signs tokens, at least 32 random bytes.")
+    identity_keys: SecretStr = Field(
+        SecretStr(""),
+        description="JSON Web Key Set of the site that vouches for customers; each key with `kid` and `alg`.",
+    )
+    identity_audience: str = Field("support-agent", description="The `aud` that identity tokens must have.")
+    identity_max_minutes: PositiveInt = Field(10, description="Most minutes until an identity token expires.")
     session_hours: PositiveInt = Field(24, description="Hours until a conversation expires, and its token with it.")
+    fact_days: PositiveInt = Field(365, description="Days until something that a customer had remembered is forgotten.")
     operator_token_minutes: PositiveInt = Field(60, description="Minutes until an operator's token expires.")
     allowed_origins: str = Field("", description="Exact origins that may call from a browser, comma-separated.")
     sessions_per_minute: PositiveInt = Field(5, description="New conversations per client and minute.")
@@ -58,6 +68,10 @@ class Settings(BaseSettings):
     azure_openai_api_key: SecretStr = Field(SecretStr(""), description="Left empty, the app's identity is used.")
     model_timeout_seconds: Seconds = Field(20, description="Longest wait for one model call.")
     turn_timeout_seconds: Seconds = Field(60, description="Longest time for one whole turn.")
+    link_hosts: str = Field(
+        "", description="Hosts that answers may link to, comma-separated; default: each document's own site."
+    )
+    history_tokens: PositiveInt = Field(3000, description="Most tokens of the conversation that a model is shown.")
     company_name: str = Field("our company", description="How the agent names the company it answers for.")
 
     # ---- knowledge
@@ -67,6 +81,11 @@ class Settings(BaseSettings):
     )
     embedding_dimensions: PositiveInt | None = Field(
         None, description="Truncate vectors to this many dimensions; default: the model's own number."
+    )
+    embedding_processes: PositiveInt | None = Field(
+        None,
+        description="Processes that embed many documents; default: one per processor, at most 4;"
+        " one with sentence-transformers.",
     )
     max_document_bytes: PositiveInt = Field(50_000_000, description="Larger documents are not read.")
     parse_timeout_seconds: Seconds = Field(60, description="Longest time for reading one document.")
@@ -88,6 +107,13 @@ class Settings(BaseSettings):
         return self.documents_dir or self.data_dir / "documents"
 
     @property
+    def processes_that_embed(self) -> int:
+        """With the default model each takes 100 MB; with torch it is 500 MB, and torch uses every processor itself."""
+        if self.embedding_backend == "onnx":
+            return self.embedding_processes or min(os.process_cpu_count() or 1, MOST_PROCESSES)
+        return self.embedding_processes or 1
+
+    @property
     def embedding_model_path(self) -> str:
         """The model folder, also when the process runs elsewhere; a hub name is returned as it is."""
         folder = ROOT / self.embedding_model
@@ -103,6 +129,7 @@ class Settings(BaseSettings):
                 f"TOKEN_SECRET: at least {MIN_SECRET} bytes are needed with AUTH_MODE=token"
                 " (make one: python -c 'import secrets; print(secrets.token_urlsafe(48))')"
             )
+        problems += self._identity_problems()
         needed = {
             "openai": {"OPENAI_API_KEY": self.openai_api_key.get_secret_value(), "OPENAI_MODEL": self.openai_model},
             "azure_openai": {
@@ -114,6 +141,23 @@ class Settings(BaseSettings):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _identity_problems(self) -> list[str]:
+        if not (text := self.identity_keys.get_secret_value()):
+            return []
+        # Cryptography is imported by those who need it.
+        from shared.security.identity import read_keys
+
+        try:
+            keys = read_keys(text)
+        except ConfigurationError as wrong:
+            return [str(wrong)]
+        problems: list[str] = []
+        if self.token_secret.get_secret_value().encode() in [key.key for key in keys.values()]:
+            problems.append("IDENTITY_KEYS: TOKEN_SECRET is among them; the site needs a key of its own")
+        if self.identity_audience in ("session", "operator"):
+            problems.append("IDENTITY_AUDIENCE: `session` and `operator` are the audiences of the app's own tokens")
+        return problems
 
 
 def load_settings() -> Settings:

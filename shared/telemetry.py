@@ -126,5 +126,8 @@ ticket_sends = _meter.create_counter("support_ticket_sends", description="Sends 
 tickets_routed = _meter.create_counter("support_tickets_routed", description="Tickets published to helpdesks, by team")
 documents = _meter.create_counter("support_documents", description="Documents handled, by status")
 chunks_embedded = _meter.create_counter("support_chunks_embedded", description="Chunks that went through the model")
+cache_lookups = _meter.create_counter(
+    "support_cache_lookups", description="Look-ups in the caches of retrieval, by cache and outcome"
+)
 rejected_requests = _meter.create_counter("support_rejected_requests", description="Requests refused, by status code")
 feedback = _meter.create_counter("support_feedback", description="Ratings of answers, by rating")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from shared.errors import NotFound, Unauthenticated
+from shared.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from shared.services import Services
 from shared.settings import Settings
 
@@ -102,6 +102,27 @@ async def authorised_session(
     if not SESSION_ID.fullmatch(session_id):
         raise NotFound("There is no such conversation.")
     return session_id
+
+
+async def known_customer(
+    services: Services, user_id: str | None, identity_token: str | None
+) -> tuple[str | None, bool]:
+    """The customer who opens a conversation, and whether the company's site vouches for them.
+
+    Raises `Unauthenticated` for a token that does not hold, or a bare user_id where tokens are to be had; `Forbidden`
+    for a token of somebody else; `InvalidInput` for a token that nobody here can check.
+    """
+    identity = services.identity
+    if identity_token is None:
+        if identity and user_id is not None:
+            raise Unauthenticated("A user_id needs the site's identity_token. Send one, or leave the user_id out.")
+        return user_id, False
+    if identity is None:
+        raise InvalidInput("Identity tokens are not checked here: set IDENTITY_KEYS, or leave the token out.")
+    customer = await identity.verify(identity_token)
+    if user_id is not None and user_id.strip() != customer:
+        raise Forbidden("The identity token is of another customer than the user_id. Leave the user_id out.")
+    return customer, True
 
 
 def session_call(kind: str) -> Any:

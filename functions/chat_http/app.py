@@ -9,7 +9,7 @@ from datetime import datetime
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from functions.chat_http import health, openapi, operators, pages, problems, sessions
+from functions.chat_http import facts, health, openapi, operators, pages, problems, sessions
 from functions.chat_http.middleware import AllowedOrigins, BodyLimit, LastResort, SecurityHeaders
 from functions.chat_http.version import VERSION
 from shared.security.ratelimits import LocalHits, RateLimiter
@@ -55,6 +55,7 @@ def create_app(services: Services | None = None, *, now: Callable[[], datetime] 
     app.state.local_limiter = RateLimiter(LocalHits(), now)
     problems.install(app)
     app.include_router(sessions.router)
+    app.include_router(facts.router)
     app.include_router(operators.router)
     app.include_router(health.router)
     pages.install(app)

@@ -11,6 +11,7 @@ from shared.memory import models
 from shared.memory.models import Owner, Rating, Role, Scalar
 
 MAX_COMMENT = 1000
+MAX_FACT = 300
 Token = Annotated[str, Field(description="A JWT, for the header `Authorization: Bearer <token>`.")]
 Comment = Annotated[str, Field(max_length=MAX_COMMENT, pattern=r"^[^\x00]*$")]
 
@@ -22,14 +23,43 @@ class _Wire(BaseModel):
 # ---- requests
 
 
+FilterValue = Annotated[
+    str,
+    Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f,]*[^\x00-\x20\x7f,][^\x00-\x1f\x7f,]*$"),
+]
+
+
+class Filters(_Wire):
+    """Which documents are searched: those that name this value or none. One value each, without a comma."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    product: FilterValue | None = Field(default=None, examples=["Kavendry Solo"])
+    language: FilterValue | None = Field(default=None, description="`en-GB` counts as `en`.", examples=["en"])
+    audience: FilterValue | None = Field(default=None, examples=["customers"])
+
+
 class StartSession(_Wire):
     user_id: str | None = Field(
         default=None,
         min_length=1,
         max_length=200,
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="The customer's id in your own system. It is what the caller says, and proves nothing.",
+        description="The customer's id in your own system. It is what the caller says, and proves nothing; where the"
+        " app has IDENTITY_KEYS it needs an `identity_token` of the same `sub`.",
         examples=["user123"],
+    )
+    identity_token: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4096,
+        pattern=r"^[^\x00]*$",
+        description="A JWT of your own site that says which customer this is: its `sub` becomes the `user_id`. It holds"
+        " once, for one conversation.",
+        examples=["eyJhbGciOiJIUzI1NiIsImtpZCI6IjIwMjYtMDUifQ.eyJzdWIiOiJ1c2VyMTIzIn0.c2lnbmF0dXJl"],
+    )
+    filters: Filters | None = Field(
+        default=None, description="Narrow what this conversation searches. They do not protect anything."
     )
 
 
@@ -55,6 +85,10 @@ class Escalate(_Wire):
 class GiveFeedback(_Wire):
     rating: Rating = Field(description="`up`: it helped. `down`: it did not.")
     comment: Comment = Field(default="", description="Why.", examples=["Exactly what I needed."])
+
+
+class CorrectFact(_Wire):
+    text: str = Field(min_length=1, max_length=MAX_FACT, pattern=r"^[^\x00]*$", examples=["I have the Kavendry Duo."])
 
 
 class Login(_Wire):
@@ -217,6 +251,20 @@ class History(NewMessages):
     user_id: str | None
     created_at: datetime
     expires_at: datetime
+
+
+class Fact(_Wire):
+    """Something the customer asked to have remembered."""
+
+    id: str
+    text: str
+    message_id: str = Field(description="The message that it comes from.")
+    created_at: datetime
+    expires_at: datetime | None = Field(description="When it is forgotten; null: not by itself.")
+
+
+class Facts(_Wire):
+    facts: list[Fact]
 
 
 class Erasure(_Wire):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from functions.chat_http import schemas, sse
-from functions.chat_http.access import Provided, limited, session_call
+from functions.chat_http.access import Provided, known_customer, limited, session_call
 from functions.chat_http.bodies import JSON, MULTIPART, URLENCODED, json_only, read_message
 from functions.chat_http.problems import documented
 from shared.telemetry import log_context
@@ -75,13 +75,19 @@ _MESSAGE_BODY = {
     status_code=201,
     operation_id="startSession",
     dependencies=[limited("sessions", lambda settings: settings.sessions_per_minute), json_only],
-    responses=documented(400, 413, 415, 422, 429, 500, 503),
+    responses=documented(400, 401, 403, 413, 415, 422, 429, 500, 503),
 )
 async def start_session(
     services: Provided, body: Annotated[schemas.StartSession | None, Body()] = None
 ) -> schemas.SessionStarted:
     """Open a conversation. The body may be left out."""
-    conversation, greeting = await services.conversations.start(body.user_id if body else None)
+    opening = body or schemas.StartSession()
+    customer, verified = await known_customer(services, opening.user_id, opening.identity_token)
+    conversation, greeting = await services.conversations.start(
+        customer,
+        verified=verified,
+        filters=opening.filters.model_dump(exclude_none=True) if opening.filters else None,
+    )
     return schemas.SessionStarted(
         session_id=conversation.session_id,
         thread_id=conversation.session_id,

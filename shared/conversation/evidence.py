@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shared.memory.models import Scalar
+from shared.security.links import LinkPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,13 @@ class Evidence:
 
 
 class EvidenceSet:
-    """Grows while the turn searches; a passage found twice keeps its first number."""
+    """Grows while the turn searches; a passage found twice keeps its first number.
 
-    def __init__(self) -> None:
+    Links that `links` does not allow are taken out of each passage, so neither the model nor the customer sees them.
+    """
+
+    def __init__(self, links: LinkPolicy | None = None) -> None:
+        self._links = links or LinkPolicy()
         self._by_id: dict[str, Evidence] = {}
 
     def add(
@@ -42,9 +47,28 @@ class EvidenceSet:
     ) -> Evidence:
         if known := self._by_id.get(id):
             return known
-        evidence = Evidence(len(self._by_id) + 1, id, heading, content, distance, relevance, metadata)
+        url = str(metadata.get("url", ""))
+        evidence = Evidence(
+            number=len(self._by_id) + 1,
+            id=id,
+            heading=self._links.clean(heading, url=url),
+            content=self._links.clean(content, url=url),
+            distance=distance,
+            relevance=relevance,
+            metadata=self._metadata(metadata, url),
+        )
         self._by_id[id] = evidence
         return evidence
+
+    def _metadata(self, metadata: Mapping[str, Scalar], url: str) -> Mapping[str, Scalar]:
+        """`source` is a name, not a text; `url` goes as a whole or not at all."""
+        return {
+            name: value
+            if name in ("source", "url") or not isinstance(value, str)
+            else self._links.clean(value, url=url)
+            for name, value in metadata.items()
+            if name != "url" or self._links.allows(url)
+        }
 
     def get(self, number: int) -> Evidence | None:
         """The passage cited as `[number]`; None if this turn never had one."""

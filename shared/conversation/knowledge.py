@@ -10,6 +10,7 @@ from shared.conversation.turn import Turn
 from shared.knowledge.chunking import Chunker
 from shared.knowledge.embedding import Embedder
 from shared.knowledge.index import Match
+from shared.knowledge.question import Question, parts
 from shared.knowledge.ranking import Passage, rank
 from shared.knowledge.retrieval import Retriever
 from shared.memory.models import Attachment
@@ -26,9 +27,10 @@ class KnowledgeSearch:
         self._embedder = embedder
         self._chunker = chunker
 
-    async def find(self, turn: Turn, query: str) -> Sequence[Evidence]:
-        """Search the knowledge base; what is found becomes evidence of the turn. Best first."""
-        return [_add(turn, passage) for passage in await self._retriever.retrieve(query, limit=PASSAGES)]
+    async def find(self, turn: Turn, query: Question | str) -> Sequence[Evidence]:
+        """Search what the conversation is about; what is found becomes evidence of the turn. Best first."""
+        found = await self._retriever.retrieve(query, limit=PASSAGES, filters=turn.conversation.filters)
+        return [_add(turn, passage) for passage in found]
 
     async def look_into(self, turn: Turn, attachment: Attachment) -> Sequence[Evidence]:
         """The passages of an attachment nearest to the customer's question; they become evidence of the turn."""
@@ -49,7 +51,7 @@ class KnowledgeSearch:
             question
         )
         matches = [Match(chunk, float(distance)) for chunk, distance in zip(chunks, distances, strict=True)]
-        return rank(question, matches)[:ATTACHMENT_PASSAGES]
+        return rank(parts(Question(question)), matches)[:ATTACHMENT_PASSAGES]
 
 
 def _add(turn: Turn, passage: Passage) -> Evidence:

@@ -13,6 +13,7 @@ from typing import Any
 from agent_framework import AgentSession, ContextProvider, HistoryProvider, Message, SessionContext
 
 from shared.conversation.evidence import Evidence
+from shared.conversation.history import window
 from shared.conversation.turn import Turn
 
 TURN = "turn"
@@ -24,10 +25,11 @@ _ROLES = {"user": "user", "assistant": "assistant", "human_agent": "assistant"}
 
 
 class ConversationHistory(HistoryProvider):
-    """The messages of the conversation before this turn, as far as the turn has loaded them."""
+    """The messages of the conversation before this turn, as many of the newest as fit into `tokens`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: int) -> None:
         super().__init__("history", store_inputs=False, store_outputs=False)
+        self._tokens = tokens
 
     async def before_run(
         self,
@@ -38,7 +40,8 @@ class ConversationHistory(HistoryProvider):
         state: dict[str, Any],
     ) -> None:
         turn: Turn = session.state[TURN]
-        context.extend_messages(self, [Message(_ROLES[m.role], [m.text]) for m in turn.history])
+        shown = window(turn.history, tokens=self._tokens)
+        context.extend_messages(self, [Message(_ROLES[m.role], [m.text]) for m in shown])
 
     async def get_messages(
         self,
@@ -71,7 +74,7 @@ class TurnKnowledge(ContextProvider):
     ) -> None:
         turn: Turn = session.state[TURN]
         rows = [evidence_row(evidence) for evidence in turn.evidence]
-        rows += [{"kind": "fact", "text": fact.text} for fact in turn.facts]
+        rows += [{"kind": "fact", "text": fact.text, "told": fact.created_at.date().isoformat()} for fact in turn.facts]
         rows += [{"kind": "attachment", "name": a.name} for a in turn.attachments if a.markdown]
         if not rows:
             return

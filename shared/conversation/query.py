@@ -1,4 +1,4 @@
-"""The search query of a turn: the question, completed from the turns before it when it cannot stand alone."""
+"""What a turn looks up: the customer's message, with what was said before it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.knowledge.question import Question
 from shared.knowledge.terms import terms
+from shared.memory.models import Message
 
 ALONE = 3
 """A question with at least this many content words usually stands alone."""
@@ -33,14 +35,32 @@ class Said(Protocol):
     def text(self) -> str: ...
 
 
-def search_query(text: str, history: Sequence[Said]) -> str:
+def search_question(text: str, history: Sequence[Message]) -> Question:
     """What to look up for the customer's message `text`, given the messages before it (oldest first).
 
-    A follow-up ("and for laptops?") is put after the customer's previous question, which names the topic.
+    Of the bot's messages only answers count: neither a greeting nor "I could not find …" says what this is about.
     """
-    question = _GREETING.sub("", text).strip()[:MAX_CHARS] or text.strip()[:MAX_CHARS]
+    said = [message for message in history if message.role != "assistant" or message.sources]
+    newest = list(reversed(said))
+    last = newest[0] if newest else None
+    return Question(
+        text=_without_greeting(text),
+        replied=last.text[:MAX_CHARS] if last and last.role != "user" else "",
+        asked=tuple(message.text[:MAX_CHARS] for message in newest if message.role == "user"),
+        said=tuple(message.text[:MAX_CHARS] for message in newest),
+    )
+
+
+def whole_question(text: str, history: Sequence[Said]) -> str:
+    """The question in words that stand alone: a follow-up ("and for laptops?") after the customer's previous question,
+    which names the topic."""
+    question = _without_greeting(text)
     words = len(terms(question))
     if words >= ALONE and not (_LEANS_BACK.search(question) and words < 2 * ALONE):
         return question
     previous = next((message.text for message in reversed(history) if message.role == "user"), "")
     return f"{previous[: MAX_CHARS - len(question)]} {question}".strip()
+
+
+def _without_greeting(text: str) -> str:
+    return _GREETING.sub("", text).strip()[:MAX_CHARS] or text.strip()[:MAX_CHARS]

@@ -24,15 +24,18 @@ from shared.conversation.events import (
     TurnFailed,
     TurnHandedToHuman,
 )
+from shared.conversation.evidence import EvidenceSet
 from shared.conversation.grounding import AnswerVerifier
 from shared.conversation.knowledge import KnowledgeSearch
-from shared.conversation.query import search_query
+from shared.conversation.query import search_question
 from shared.conversation.running import RunningTurn
 from shared.conversation.turn import Turn
+from shared.conversation.wishes import MAX_FACT, accepts_person
 from shared.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, SupportAgentError, Unavailable
-from shared.escalation.policy import asks_for_human, should_offer_human
+from shared.escalation.policy import EscalationPolicy, should_offer_human
 from shared.escalation.service import EscalationService
 from shared.escalation.ticket import Reason, Ticket, ticket_id
+from shared.knowledge.filters import Filters
 from shared.memory.models import (
     Attachment,
     Conversation,
@@ -44,6 +47,7 @@ from shared.memory.models import (
     Rating,
 )
 from shared.memory.store import ConversationStore
+from shared.security.links import LinkPolicy
 from shared.security.uploads import check_uploads
 from shared.settings import Settings
 
@@ -59,7 +63,9 @@ MAX_USER_ID = 200
 
 GREETING = "Hello! I am the assistant of {company}. I answer from our documents and show you where they say so."
 NOT_FOUND = "I could not find an answer to this in our documents. Would you like to talk to a person? Just say so."
+NOT_SEARCHED = "I cannot look into our documents at the moment. Please try again later, or ask for a person."
 HANDED_OVER = "I have asked a colleague to take over. They will answer here; your reference is {ticket}."
+OFFERED = "Would you like a colleague to take over? Just say yes."
 REMEMBERED = "I will remember: {fact}."
 UNREADABLE = "I could not read {name}: {problem}"
 
@@ -73,6 +79,7 @@ class ConversationService:
         search: KnowledgeSearch,
         parser: Parser,
         escalation: EscalationService,
+        policy: EscalationPolicy,
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:
@@ -81,21 +88,29 @@ class ConversationService:
         self._search = search
         self._parser = parser
         self._escalation = escalation
+        self._policy = policy
         self._settings = settings
         self._now = now
+        self._links = LinkPolicy(settings.link_hosts.split(","))
         self._running: set[asyncio.Task[None]] = set()
 
     # ---- a conversation begins
 
-    async def start(self, user_id: str | None) -> tuple[Conversation, Message]:
-        """A new conversation and its greeting. Raises `InvalidInput` for an unusable user_id."""
+    async def start(
+        self, user_id: str | None, *, verified: bool = False, filters: Filters | None = None
+    ) -> tuple[Conversation, Message]:
+        """A new conversation and its greeting. `verified`: somebody vouched for the user_id. `filters`
+        narrow what it searches.
+
+        Raises `InvalidInput` for an unusable user_id.
+        """
         if user_id is not None:
             user_id = user_id.strip()
             if not 0 < len(user_id) <= MAX_USER_ID or not user_id.isprintable():
                 raise InvalidInput(f"user_id must be 1 to {MAX_USER_ID} printable characters, or left out.")
         session_id, now = str(uuid.uuid4()), self._now()
         # A name that nobody vouched for must not open another customer's facts: see Conversation.customer_id.
-        trusted = self._settings.auth_mode == "open"
+        trusted = verified or self._settings.auth_mode == "open"
         conversation = Conversation(
             session_id=session_id,
             user_id=user_id,
@@ -103,6 +118,7 @@ class ConversationService:
             created_at=now,
             expires_at=now + timedelta(hours=self._settings.session_hours),
             last_seq=1,
+            filters=filters or {},
         )
         greeting = Message(
             id="greeting",
@@ -175,12 +191,15 @@ class ConversationService:
             return "handed_to_human"
 
         turn = await self._prepare(opened)
+        turn.decision = await asyncio.to_thread(self._policy.decide, message.text, opened.history)
         verified, verifier = await self._write(turn, running)
         notices = _notices(turn)
         abstained = not verified and not notices
         ticket = self._ticket(turn, abstained=abstained)
         if abstained and not ticket:
-            notices.append(NOT_FOUND)
+            notices.append(NOT_FOUND if turn.searched else NOT_SEARCHED)
+        elif turn.offered and not ticket:
+            notices.append(OFFERED)
         if ticket:
             notices.append(HANDED_OVER.format(ticket=ticket.id))
         for notice in notices:
@@ -202,14 +221,11 @@ class ConversationService:
             grounded=bool(verifier.sources),
             degraded=turn.degraded,
             abstained=abstained,
-            requires_escalation=abstained or ticket is not None,
+            requires_escalation=abstained or turn.offered or ticket is not None,
             ticket_id=ticket.id if ticket else None,
             usage=turn.usage,
         )
-        stored = await self._store.close_turn(opened, answer, ticket)
-        # Only now: a fact of a conversation that was erased meanwhile must not outlive it.
-        for fact in self._facts(turn):
-            await self._store.remember(fact)
+        stored = await self._store.close_turn(opened, answer, ticket, self._facts(turn))
         if ticket:
             telemetry.tickets.add(1, {"reason": ticket.reason})
             await self._escalation.send(ticket)
@@ -225,8 +241,15 @@ class ConversationService:
             history=history,
             attachments=_attachments_of([*history, message]),
             facts=await self._store.facts(conversation.customer_id),
+            evidence=EvidenceSet(self._links),
         )
-        await self._search.find(turn, search_query(message.text, history))
+        try:
+            await self._search.find(turn, search_question(message.text, history))
+        except Unavailable:
+            # What needs no documents (files, facts, a person) is still done, and the customer is told about the rest.
+            turn.searched, turn.degraded = False, True
+            telemetry.degraded_answers.add(1, {"error": "IndexUnavailable"})
+            logger.warning("search index unavailable")
         return turn
 
     async def _write(self, turn: Turn, running: RunningTurn) -> tuple[list[str], AnswerVerifier]:
@@ -248,22 +271,26 @@ class ConversationService:
         return verified, verifier
 
     def _facts(self, turn: Turn) -> list[CustomerFact]:
-        customer_id = turn.conversation.customer_id
+        customer_id, now = turn.conversation.customer_id, self._now()
         return [
             CustomerFact(
-                id=hashlib.sha256(f"{customer_id}/{text}".encode()).hexdigest()[:24],
+                id=_fact_id(customer_id, text),
                 customer_id=customer_id,
                 text=text,
                 message_id=turn.message.id,
-                created_at=self._now(),
+                created_at=now,
+                expires_at=now + timedelta(days=self._settings.fact_days),
             )
             for text in turn.remembered
         ]
 
     def _ticket(self, turn: Turn, *, abstained: bool) -> Ticket | None:
-        """A ticket if the agent, the customer's words, or a second unanswered question in a row ask for a human."""
-        if asks_for_human(turn.message.text):
-            return self._make_ticket(turn.conversation, turn.message.id, "customer_request", turn.message.text)
+        """A ticket if the customer's words, the agent, or a second unanswered question in a row ask for a human."""
+        if turn.decision:
+            return self._make_ticket(turn.conversation, turn.message.id, turn.decision.reason, turn.message.text)
+        if accepts_person(turn.message.text, turn.history):
+            asked = next((m.text for m in reversed(turn.history) if m.role == "user"), turn.message.text)
+            return self._make_ticket(turn.conversation, turn.message.id, "customer_request", asked)
         if turn.handover:
             reason, summary = turn.handover
             return self._make_ticket(turn.conversation, turn.message.id, reason, summary)
@@ -359,6 +386,30 @@ class ConversationService:
         telemetry.feedback.add(1, {"rating": rating})
         return rated
 
+    async def facts(self, session_id: str) -> tuple[CustomerFact, ...]:
+        """What is remembered about the customer of this conversation, oldest first. Raises `NotFound`."""
+        conversation = await self._store.get(session_id)
+        return await self._store.facts(conversation.customer_id)
+
+    async def correct_fact(self, session_id: str, fact_id: str, text: str) -> CustomerFact:
+        """Let a fact say something else. Raises `NotFound`, `InvalidInput`, `PayloadTooLarge`."""
+        text = " ".join(text.split())
+        if not text or not text.isprintable():
+            raise InvalidInput("The fact is empty or holds characters that are not text. To forget it, DELETE it.")
+        if len(text) > MAX_FACT:
+            raise PayloadTooLarge(f"The fact is longer than {MAX_FACT} characters. Shorten it.")
+        for fact in await self.facts(session_id):
+            if fact.id == fact_id:
+                corrected = replace(fact, text=text)
+                await self._store.remember(corrected)
+                return corrected
+        raise NotFound("There is no such fact, or it has expired.")
+
+    async def forget_fact(self, session_id: str, fact_id: str) -> None:
+        """Forget one fact; one that is gone already is no error. Raises `NotFound` for an unknown conversation."""
+        conversation = await self._store.get(session_id)
+        await self._store.forget_fact(conversation.customer_id, fact_id)
+
     async def erase(self, session_id: str) -> Erasure:
         """Forget a conversation with its messages and tickets."""
         return await self._store.erase(session_id)
@@ -378,6 +429,11 @@ class ConversationService:
 
 def _customer_id(user_id: str) -> str:
     return f"user:{user_id}"
+
+
+def _fact_id(customer_id: str, text: str) -> str:
+    """The same fact told twice is one."""
+    return hashlib.sha256(f"{customer_id}/{text}".encode()).hexdigest()[:24]
 
 
 def answer_id(message: Message) -> str:

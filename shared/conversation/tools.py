@@ -1,4 +1,8 @@
-"""The four things the agent can do. Who it does them for comes from the request, never from the model."""
+"""The four things the agent can do. Who it does them for comes from the request, never from the model.
+
+What a model asks for may have been put into its head by a document, a file or a remembered fact. So a tool that only
+reads may be called at will, within limits; one that has an effect does what the customer's own message asks for.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,20 @@ from pydantic import Field
 from shared.conversation.knowledge import KnowledgeSearch
 from shared.conversation.providers import TURN, evidence_row
 from shared.conversation.turn import Turn
+from shared.conversation.wishes import MAX_FACT, fact_to_remember, is_urgent
+from shared.knowledge.terms import terms
 
 SEARCH = "search_knowledge_base"
 REMEMBER = "remember"
 READ_ATTACHMENT = "read_attachment"
 ESCALATE = "escalate_to_human"
 
-MAX_FACT = 300
-"""Characters of one remembered fact."""
+MAX_SEARCHES = 3
+"""Searches of the model in one turn, beside the one that every turn begins with."""
+COPIED = 0.6
+"""Share of a query's words; a text that was cut in two, or lost its links, is still known by it."""
+
+_REPORTING = frozenset(terms("customer user wants needs asks says reports would like has is"))
 
 
 def build_tools(search: KnowledgeSearch) -> Sequence[FunctionTool | Callable[..., Any]]:
@@ -31,7 +41,13 @@ def build_tools(search: KnowledgeSearch) -> Sequence[FunctionTool | Callable[...
         ctx: FunctionInvocationContext,
     ) -> str:
         """Search the company's documents again with other words. Returns numbered passages; cite them as [n]."""
-        found = await search.find(_turn(ctx), query)
+        turn = _turn(ctx)
+        if turn.searches >= MAX_SEARCHES:
+            return _refused("You have searched enough. Answer from the passages you have.")
+        if _copied(query, turn):
+            return _refused("These words stand in what you have read. Search for what the customer asks.")
+        turn.searches += 1
+        found = await search.find(turn, query)
         return json.dumps([evidence_row(evidence) for evidence in found], ensure_ascii=False)
 
     @tool(name=READ_ATTACHMENT, approval_mode="never_require")
@@ -43,7 +59,7 @@ def build_tools(search: KnowledgeSearch) -> Sequence[FunctionTool | Callable[...
         turn = _turn(ctx)
         attachment = next((a for a in reversed(turn.attachments) if a.name == name and a.markdown), None)
         if attachment is None:
-            return json.dumps({"error": "There is no readable attachment of that name."})
+            return _refused("There is no readable attachment of that name.")
         found = await search.look_into(turn, attachment)
         return json.dumps([evidence_row(evidence) for evidence in found], ensure_ascii=False)
 
@@ -55,10 +71,13 @@ def build_tools(search: KnowledgeSearch) -> Sequence[FunctionTool | Callable[...
         ctx: FunctionInvocationContext,
     ) -> str:
         """Remember something that the customer asked to have remembered, for later conversations too."""
-        remembered = _turn(ctx).remembered
-        if fact not in remembered:
-            remembered.append(fact)
-        return json.dumps({"remembered": fact})
+        turn = _turn(ctx)
+        own = fact_to_remember(turn.message.text, fact)
+        if own is None:
+            return _refused("The customer did not ask for anything to be remembered.")
+        if own not in turn.remembered:
+            turn.remembered.append(own)
+        return json.dumps({"remembered": own}, ensure_ascii=False)
 
     @tool(name=ESCALATE, approval_mode="never_require")
     async def escalate_to_human(
@@ -67,13 +86,43 @@ def build_tools(search: KnowledgeSearch) -> Sequence[FunctionTool | Callable[...
         ],
         ctx: FunctionInvocationContext,
     ) -> str:
-        """Ask a human colleague to take over the conversation."""
+        """Ask a human colleague to take over the conversation. The customer is asked first, if they did not ask."""
         turn = _turn(ctx)
+        if turn.decision is None and not is_urgent(turn.message.text):
+            turn.offered = True
+            return json.dumps({"handed_over": False, "offered": True})
         if turn.handover is None:
-            turn.handover = ("agent_decision", summary)
+            turn.handover = ("agent_decision", summary if _said(summary, turn) else turn.message.text)
         return json.dumps({"handed_over": True})
 
     return [search_knowledge_base, read_attachment, remember, escalate_to_human]
+
+
+def _copied(query: str, turn: Turn) -> bool:
+    """Whether one text that was read holds most words of the query, and the customer said less than half of them.
+
+    Such a search finds what is known already, or what the author of that text wants to be found.
+    """
+    words = set(terms(query))
+    if 2 * len(words & _customers_words(turn)) >= len(words):
+        return False
+    read = [f"{evidence.heading} {evidence.content}" for evidence in turn.evidence]
+    read += [fact.text for fact in turn.facts] + [attachment.markdown for attachment in turn.attachments]
+    return any(len(words & set(terms(text))) >= COPIED * len(words) for text in read)
+
+
+def _said(summary: str, turn: Turn) -> bool:
+    """Whether the summary holds no more than the customer's words: a person will act on it."""
+    return set(terms(summary)) <= _customers_words(turn) | _REPORTING
+
+
+def _customers_words(turn: Turn) -> set[str]:
+    said = [message.text for message in turn.history if message.role == "user"]
+    return set(terms(" ".join([*said, turn.message.text])))
+
+
+def _refused(why: str) -> str:
+    return json.dumps({"error": why})
 
 
 def _turn(ctx: FunctionInvocationContext) -> Turn:

@@ -22,7 +22,8 @@ class Conversation:
     `last_seq` is the number of the newest message (1-based, gapless). `owner` says who answers. Two opens of the same
     turn are kept apart by the lease: `lease_until` is when the running turn loses its right to answer, None when no
     turn runs. `customer_id` is the key of the customer's facts: the `user_id` where it can be trusted, else the
-    session's own id, so that a claimed identity never shows another customer's facts.
+    session's own id, so that a claimed identity never shows another customer's facts. `filters` narrow what its turns
+    search, see `knowledge.filters`.
     """
 
     session_id: str
@@ -33,6 +34,7 @@ class Conversation:
     owner: Owner = "bot"
     last_seq: int = 0
     lease_until: datetime | None = None
+    filters: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,17 @@ class OpenTurn:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFact:
-    """Something the customer asked to have remembered, with the message it came from."""
+    """Something the customer asked to have remembered, with the message it came from.
+
+    It is forgotten at `expires_at`; None: kept until somebody erases it.
+    """
 
     id: str
     customer_id: str
     text: str
     message_id: str
     created_at: datetime
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -17,7 +18,9 @@ from shared.sqlite import Database, iso
 PURGED_AT_ONCE = 20
 """Most expired conversations that a new one clears away. More than one, so that none are left for long."""
 
-_VERSION = 1
+_CLAIM = 0
+"""The length of window that no count has; it marks a claimed key among the hits."""
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS conversations (
     session_id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, user_id TEXT, expires_at TEXT NOT NULL,
@@ -36,6 +39,7 @@ CREATE INDEX IF NOT EXISTS outbox ON tickets (created_at) WHERE NOT sent;
 CREATE TABLE IF NOT EXISTS facts (
     customer_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, document TEXT NOT NULL,
     PRIMARY KEY (customer_id, id));
+CREATE INDEX IF NOT EXISTS facts_by_expiry ON facts (document ->> 'expires_at');
 CREATE TABLE IF NOT EXISTS operators (username TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS hits (
     key TEXT NOT NULL, ends INTEGER NOT NULL, seconds INTEGER NOT NULL, count INTEGER NOT NULL,
@@ -95,7 +99,13 @@ class SqliteConversationStore:
 
         return await self._database.write(work)
 
-    async def close_turn(self, turn: OpenTurn, answer: Message | None, ticket: Ticket | None = None) -> Message | None:
+    async def close_turn(
+        self,
+        turn: OpenTurn,
+        answer: Message | None,
+        ticket: Ticket | None = None,
+        facts: Sequence[CustomerFact] = (),
+    ) -> Message | None:
         def work(db: Connection) -> Message | None:
             conversation, last_lease = self._conversation(db, turn.message.session_id)
             if first := _answer(db, turn.message):
@@ -111,6 +121,8 @@ class SqliteConversationStore:
                 conversation, stored = _add(db, conversation, replace(answer, reply_to=turn.message.id), ticket)
             elif ticket is not None:
                 _add_ticket(db, ticket)
+            for fact in facts:
+                _save_fact(db, fact)
             _save(db, conversation)
             return stored
 
@@ -191,22 +203,25 @@ class SqliteConversationStore:
 
     # ---- customer facts
     async def remember(self, fact: CustomerFact) -> None:
-        def work(db: Connection) -> None:
-            db.execute(
-                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
-                (fact.customer_id, fact.id, iso(fact.created_at), encode(fact)),
-            )
-
-        await self._database.write(work)
+        await self._database.write(lambda db: _save_fact(db, fact))
 
     async def facts(self, customer_id: str) -> tuple[CustomerFact, ...]:
         def work(db: Connection) -> tuple[CustomerFact, ...]:
             rows = db.execute(
-                "SELECT document FROM facts WHERE customer_id = ? ORDER BY created_at, id", (customer_id,)
+                "SELECT document FROM facts WHERE customer_id = ? AND coalesce(document ->> 'expires_at' > ?, TRUE)"
+                " ORDER BY created_at, id",
+                (customer_id, iso(self._now())),
             )
             return tuple(decode(CustomerFact, row[0]) for row in rows)
 
         return await self._database.read(work)
+
+    async def forget_fact(self, customer_id: str, fact_id: str) -> None:
+        def work(db: Connection) -> int:
+            return db.execute("DELETE FROM facts WHERE customer_id = ? AND id = ?", (customer_id, fact_id)).rowcount
+
+        if await self._database.write(work):
+            await self._database.wipe()
 
     async def erase_customer(self, customer_id: str) -> Erasure:
         def work(db: Connection) -> Erasure:
@@ -251,6 +266,19 @@ class SqliteConversationStore:
                 "INSERT INTO hits VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",
                 (key, ends, window),
             ).fetchone()[0]
+
+        return await self._database.write(work)
+
+    # ---- what may be used once: a count in a window of its own
+    async def claim(self, key: str, *, until: datetime) -> bool:
+        ends, seconds = ceil(until.timestamp()), int(self._now().timestamp())
+
+        def work(db: Connection) -> bool:
+            db.execute("DELETE FROM hits WHERE ends <= ?", (seconds,))
+            if db.execute("SELECT 1 FROM hits WHERE key = ? AND seconds = ?", (key, _CLAIM)).fetchone():
+                return False
+            db.execute("INSERT INTO hits VALUES (?, ?, ?, 1)", (key, max(ends, seconds + 1), _CLAIM))
+            return True
 
         return await self._database.write(work)
 
@@ -373,6 +401,13 @@ def _remove(db: Connection, session_id: str) -> Erasure:
     )
 
 
+def _save_fact(db: Connection, fact: CustomerFact) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
+        (fact.customer_id, fact.id, iso(fact.created_at), encode(fact)),
+    )
+
+
 def _remove_facts(db: Connection, customer_id: str) -> int:
     return db.execute("DELETE FROM facts WHERE customer_id = ?", (customer_id,)).rowcount
 
@@ -385,3 +420,4 @@ def _purge(db: Connection, now: datetime) -> None:
     ).fetchall()
     for (session_id,) in expired:
         _remove(db, session_id)
+    db.execute("DELETE FROM facts WHERE document ->> 'expires_at' <= ?", (iso(now),))

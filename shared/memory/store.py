@@ -41,8 +41,14 @@ class ConversationStore(Protocol):
         """
         ...
 
-    async def close_turn(self, turn: OpenTurn, answer: Message | None, ticket: Ticket | None = None) -> Message | None:
-        """In one batch: store the answer (numbered), put the ticket into the outbox, release the lease.
+    async def close_turn(
+        self,
+        turn: OpenTurn,
+        answer: Message | None,
+        ticket: Ticket | None = None,
+        facts: Sequence[CustomerFact] = (),
+    ) -> Message | None:
+        """In one batch: store the answer (numbered) and the facts, put the ticket into the outbox, release the lease.
 
         Returns the stored answer; None when there is none (a human owns the conversation). Closing a second time
         returns the first answer and changes nothing. Raises `Conflict` when the lease was lost to another turn,
@@ -88,11 +94,15 @@ class ConversationStore(Protocol):
 
     # ---- customer facts
     async def remember(self, fact: CustomerFact) -> None:
-        """Store a fact; one with the same id replaces it."""
+        """Store a fact outside of a turn; one with the same id replaces it."""
         ...
 
     async def facts(self, customer_id: str) -> tuple[CustomerFact, ...]:
-        """Oldest first."""
+        """Those that have not expired, oldest first."""
+        ...
+
+    async def forget_fact(self, customer_id: str, fact_id: str) -> None:
+        """Remove a fact; one that is gone already is no error."""
         ...
 
     async def erase_customer(self, customer_id: str) -> Erasure:
@@ -107,6 +117,11 @@ class ConversationStore(Protocol):
     # ---- rate limits, shared by all instances
     async def count_hit(self, key: str, *, window: int, now: datetime) -> int:
         """Count one more request of `key` in the fixed window of `window` seconds around `now`; returns the total."""
+        ...
+
+    # ---- what may be used once, at any instance
+    async def claim(self, key: str, *, until: datetime) -> bool:
+        """True for the first who claims `key`, False for everybody after that, at least until then."""
         ...
 
     # ---- life cycle

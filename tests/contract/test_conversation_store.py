@@ -84,6 +84,13 @@ async def test_a_new_conversation_holds_its_greeting(store):
     assert await texts(store) == [(1, "greeting")]
 
 
+async def test_what_a_conversation_is_narrowed_to_is_kept(store, clock):
+    narrowed = replace(conversation(), filters={"product": "Größe", "language": "en"})
+    await store.create(narrowed, said("greeting"))
+    assert (await store.get("s1")).filters == narrowed.filters
+    assert (await opened(store, clock, "m1")).conversation.filters == narrowed.filters
+
+
 async def test_an_id_is_taken_once(store):
     await begin(store)
     with pytest.raises(Conflict):
@@ -491,6 +498,36 @@ async def test_facts_are_a_customers_own_and_oldest_first(store):
     assert await store.facts("nobody") == ()
 
 
+async def test_facts_are_stored_with_the_answer_or_not_at_all(open_store: Callable[[], ConversationStore], clock):
+    store, other = open_store(), open_store()
+    await begin(store)
+    fact = CustomerFact("f1", "session:s1", "likes tea", "m1", START)
+    turn = await opened(store, clock, "m1")
+    assert await store.facts("session:s1") == ()
+    await store.close_turn(turn, answer("m1"), None, [fact])
+    await store.close_turn(turn, answer("m1"), None, [replace(fact, id="f2")])
+    assert await store.facts("session:s1") == (fact,)
+    late = await opened(store, clock, "m2")
+    await other.erase("s1")
+    with pytest.raises(NotFound):
+        await store.close_turn(late, answer("m2"), None, [fact])
+    assert await store.facts("session:s1") == ()
+
+
+async def test_a_fact_is_forgotten_when_asked_and_when_its_time_is_over(store, clock):
+    short = CustomerFact("f1", "ada", "has a dog", "m1", START, START + timedelta(seconds=30))
+    long = CustomerFact("f2", "ada", "likes tea", "m1", START)
+    for fact in (short, long):
+        await store.remember(fact)
+    assert await store.facts("ada") == (short, long)
+    clock.now += timedelta(seconds=30)
+    assert await store.facts("ada") == (long,)
+    for _ in range(2):
+        await store.forget_fact("ada", "f2")
+    await store.forget_fact("bob", "f1")
+    assert await store.facts("ada") == ()
+
+
 async def test_operators(store):
     grace = Operator("grace", "Grace", "$argon2id$…", START)
     assert await store.operator("grace") is None
@@ -511,6 +548,22 @@ async def test_hits_are_shared_by_all_instances(open_store: Callable[[], Convers
     stores = [open_store(), open_store()]
     hits = await asyncio.gather(*(stores[n % 2].count_hit("a", window=60, now=START) for n in range(20)))
     assert sorted(hits) == list(range(1, 21))
+
+
+async def test_a_key_can_be_claimed_once(store, clock):
+    until = clock() + timedelta(minutes=5)
+    assert [await store.claim(key, until=until) for key in ("a", "a", "b", "a")] == [True, False, True, False]
+    # Neither a later end nor a count of the same name opens it again.
+    await store.count_hit("a", window=60, now=clock())
+    assert not await store.claim("a", until=until + timedelta(hours=1))
+    await clock.sleep(299)
+    assert not await store.claim("a", until=until)
+
+
+async def test_of_all_instances_one_gets_a_key(open_store: Callable[[], ConversationStore], clock):
+    stores, until = [open_store(), open_store()], clock() + timedelta(minutes=5)
+    claims = await asyncio.gather(*(stores[n % 2].claim("a", until=until) for n in range(20)))
+    assert sorted(claims) == [False] * 19 + [True]
 
 
 async def test_ping(store):

@@ -134,6 +134,41 @@ def test_asking_for_a_person_makes_a_ticket(session: str) -> None:
     assert notice["ticket_id"] in notice["message"]
 
 
+def test_a_conversation_is_answered_from_what_is_meant_for_it(tmp_path: Path) -> None:
+    limits = dict.fromkeys(("sessions_per_minute", "messages_per_minute"), 1000)
+    services = make_services(tmp_path, auth_mode="open", **limits)
+    documents = {
+        "solo.md": "---\nproduct: Solo, Solo Plus\nlanguage: en-GB\n---\n# Cleaning\n\nRinse the tank every 5 days.",
+        "duo.md": "---\nproduct: Duo\nlanguage: en\n---\n# Cleaning\n\nRinse the tank every 9 days.",
+        "parts.md": "# Parts\n\nA new tank costs 30 EUR.",
+    }
+
+    async def run() -> dict[str, str]:
+        for name, text in documents.items():
+            await services.documents.write(name, text.encode())
+        await services.ingestion.reconcile()
+        app = httpx.ASGITransport(create_app(services))
+        async with httpx.AsyncClient(transport=app, base_url="http://a") as http:
+            return {
+                f"{product} {question}": await answer(http, {"product": product, "language": "EN"}, question)
+                for product in ("solo plus", "DUO", "Trio")
+                for question in ("How often do I rinse the tank?", "What costs a new tank?")
+            }
+
+    async def answer(http: httpx.AsyncClient, filters: dict[str, str], question: str) -> str:
+        started = (await http.post("/chat/sessions", json={"filters": filters})).json()
+        told = await http.post(f"/chat/sessions/{started['session_id']}/messages", json={"message": question})
+        return told.json()["message"]
+
+    answers = asyncio.run(run())
+    asyncio.run(services.close())
+    rinse, costs = "How often do I rinse the tank?", "What costs a new tank?"
+    assert "every 5 days" in answers[f"solo plus {rinse}"]
+    assert "every 9 days" in answers[f"DUO {rinse}"]
+    assert "every" not in answers[f"Trio {rinse}"]
+    assert all("30 EUR" in answers[f"{product} {costs}"] for product in ("solo plus", "DUO", "Trio"))
+
+
 def test_an_answer_can_be_rated(session: str) -> None:
     answer = ask(session, "How do I reset my password?")
     feedback = f"{session}/messages/{answer['message_id']}/feedback"

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,11 +21,29 @@ from shared.settings import Settings
 from tests.chat import NOW, SHIPPING, GivenKnowledge
 
 
+@dataclass(frozen=True)
+class Raw:
+    """A body as it is, maybe never finished: then the connection is cut."""
+
+    body: str
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Two hundred words, one every `seconds`."""
+
+    seconds: float
+
+
+type Scripted = str | tuple[str, dict[str, Any] | str] | int | Raw | Slow
+
+
 class Model:
     """Answers each request with the next of `answers`: text, a tool call `(name, arguments)`, or an HTTP status."""
 
     def __init__(self) -> None:
-        self.answers: list[str | tuple[str, dict[str, Any]] | int] = []
+        self.answers: list[Scripted] = []
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -39,12 +58,21 @@ class Model:
             return JSONResponse({"error": {"message": "no"}}, answer, headers={"retry-after-ms": "1"})
         return StreamingResponse(self._chunks(answer), media_type="text/event-stream")
 
-    async def _chunks(self, answer: str | tuple[str, dict[str, Any]]) -> AsyncIterator[str]:
+    async def _chunks(self, answer: str | tuple[str, dict[str, Any] | str] | Raw | Slow) -> AsyncIterator[str]:
         def chunk(delta: dict[str, Any], finish: str | None = None) -> str:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
             body = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
             return f"data: {json.dumps(body)}\n\n"
 
+        if isinstance(answer, Raw):
+            yield answer.body
+            if answer.cut:
+                raise ConnectionAbortedError
+            return
+        if isinstance(answer, Slow):
+            for _ in range(200):
+                yield chunk({"role": "assistant", "content": "well "})
+                await asyncio.sleep(answer.seconds)
         if isinstance(answer, str):
             for word in answer.split(" "):
                 yield chunk({"role": "assistant", "content": f"{word} "})
@@ -53,7 +81,7 @@ class Model:
             name, arguments = answer
             call = {"index": 0, "id": "call-1", "type": "function", "function": {"name": name, "arguments": ""}}
             yield chunk({"role": "assistant", "tool_calls": [call]})
-            text = json.dumps(arguments)
+            text = arguments if isinstance(arguments, str) else json.dumps(arguments)
             for part in (text[:5], text[5:]):
                 yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": part}}]})
             yield chunk({}, "tool_calls")
@@ -69,7 +97,7 @@ async def model() -> AsyncIterator[Model]:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         serving = asyncio.create_task(server.serve([listening]))
         yield served
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         await serving
 
 
@@ -77,6 +105,7 @@ def settings(model: Model, provider: str) -> Settings:
     if provider == "openai":
         return Settings(
             auth_mode="open",
+            company_name="Kavendry",
             chat_provider="openai",
             openai_base_url=f"{model.url}/v1",
             openai_model="some-model",
@@ -84,6 +113,7 @@ def settings(model: Model, provider: str) -> Settings:
         )
     return Settings(
         auth_mode="open",
+        company_name="Kavendry",
         chat_provider="azure_openai",
         azure_openai_endpoint=model.url,
         azure_openai_deployment="some-model",
@@ -93,9 +123,8 @@ def settings(model: Model, provider: str) -> Settings:
 
 async def write(model: Model, provider: str = "openai") -> tuple[str, Turn]:
     knowledge: Any = GivenKnowledge(SHIPPING)
-    agent = SupportAgent(
-        build_chat_client(settings(model, provider)), extractive_client(), knowledge, company="Kavendry"
-    )
+    given = settings(model, provider)
+    agent = SupportAgent(build_chat_client(given), extractive_client(), knowledge, given)
     conversation = Conversation("s", "c", NOW, NOW)
     turn = Turn(conversation, Message("m", "s", "user", "How long does standard delivery take?", NOW), history=())
     await knowledge.find(turn, turn.message.text)
@@ -128,7 +157,8 @@ async def test_azure_is_asked_by_deployment(model: Model) -> None:
 async def test_a_tool_is_called_and_its_result_goes_back(model: Model) -> None:
     model.answers = [("escalate_to_human", {"summary": "Wants 500 machines"}), "A colleague will answer."]
     _, turn = await write(model)
-    assert turn.handover == ("agent_decision", "Wants 500 machines")
+    assert turn.offered
+    assert turn.handover is None
     assert model.requests[1]["messages"][-1]["role"] == "tool"
 
 
@@ -152,3 +182,61 @@ async def test_a_model_that_fails_is_replaced_by_the_keyless_answerer(model: Mod
     text, turn = await write(model)
     assert "Standard delivery takes 3 to 5 working days. [1]" in text
     assert turn.degraded
+
+
+def said(text: str) -> str:
+    """One event of the stream."""
+    choice = {"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": None}
+    body = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    return f"data: {json.dumps(body)}\n\n"
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        "",
+        Raw("data: [DONE]\n\n"),
+        Raw(""),
+        Raw("data: {not json\n\n"),
+        Raw("<html>Gateway</html>"),
+        Raw('data: {"choices": 7}\n\n'),
+        Raw(said(""), cut=True),
+    ],
+    ids=["no words", "no choice", "no body", "no JSON", "a page", "another shape", "cut before the first word"],
+)
+async def test_a_model_that_says_nothing_usable_is_replaced_too(model: Model, nothing: Scripted) -> None:
+    model.answers = [nothing, nothing]
+    text, turn = await write(model)
+    assert "Standard delivery takes 3 to 5 working days. [1]" in text
+    assert turn.degraded
+
+
+async def test_what_a_model_said_before_it_broke_off_stands(model: Model) -> None:
+    model.answers = [Raw(said("Standard delivery takes 3 to 5 working days. [1] And"), cut=True)]
+    text, turn = await write(model)
+    assert text == "Standard delivery takes 3 to 5 working days. [1] And"
+    assert turn.degraded
+
+
+async def test_a_model_that_dawdles_is_not_waited_for(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.conversation.agent.MODEL_SHARE", 0.02)
+    model.answers = [Slow(0.05)]
+    text, turn = await write(model)
+    assert text.startswith("well ")
+    assert turn.degraded
+
+
+async def test_a_model_that_rambles_is_cut_short(model: Model) -> None:
+    model.answers = ["well " * 100_000]
+    text, turn = await write(model)
+    assert len(text) < 50_000
+    assert turn.degraded
+
+
+@pytest.mark.parametrize(
+    "call", [("search_knowledge_base", "{not json"), ("search_knowledge_base", {}), ("delete_everything", {})]
+)
+async def test_a_tool_call_that_makes_no_sense_is_told_to_the_model(model: Model, call: Scripted) -> None:
+    model.answers = [call, "Standard delivery takes 3 to 5 working days. [1]", "Never asked."]
+    text, _ = await write(model)
+    assert "3 to 5 working days. [1]" in text

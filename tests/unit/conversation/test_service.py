@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from shared.conversation.events import (
 )
 from shared.conversation.service import ConversationService
 from shared.errors import DocumentRejected, InvalidInput, NotFound, PayloadTooLarge, TurnInProgress, Unavailable
+from shared.escalation.intents import load_intents
+from shared.escalation.policy import EscalationPolicy
 from shared.escalation.queue import REQUESTS
 from shared.escalation.routing import load_routing
 from shared.escalation.service import EscalationService
@@ -31,6 +33,7 @@ from shared.memory.models import Message
 from shared.memory.sqlite import SqliteConversationStore
 from shared.settings import Settings
 from tests.chat import NOW, SHIPPING, GivenKnowledge, ScriptedChatClient, Step, calls, fails, says
+from tests.fakes import HashEmbedder
 
 OFF_TOPIC = ("Careers", "We hire engineers in Lisbon.", 0.1)
 
@@ -76,15 +79,14 @@ async def make_chat(tmp_path: Path) -> AsyncIterator[MakeChat]:
         *passages: tuple[str, str, float], model: ScriptedChatClient | None = None, user_id: str | None = "ada"
     ) -> Chat:
         knowledge: Any = GivenKnowledge(*passages)
-        agent = SupportAgent(
-            model or extractive_client(), extractive_client() if model else None, knowledge, company="Kavendry"
-        )
+        agent = SupportAgent(model or extractive_client(), extractive_client() if model else None, knowledge, settings)
         service = ConversationService(
             store=store,
             agent=agent,
             search=knowledge,
             parser=GivenParser(),
             escalation=EscalationService(store, queue, routing=load_routing(), now=lambda: NOW),
+            policy=EscalationPolicy(HashEmbedder(), load_intents()),
             settings=settings,
             now=lambda: NOW,
         )
@@ -227,15 +229,56 @@ async def test_what_the_customer_asks_to_remember_is_known_in_the_next_conversat
     assert not any("Solo" in message.text for message in stranger_model.seen[0])
 
 
+async def test_what_is_remembered_can_be_corrected_and_forgotten(make_chat: MakeChat) -> None:
+    chat = await make_chat()
+    await chat.say("Please remember that I have the Solo machine.")
+    (fact,) = await chat.service.facts(chat.session_id)
+    corrected = await chat.service.correct_fact(chat.session_id, fact.id, " I have the  Duo machine ")
+    assert corrected == replace(fact, text="I have the Duo machine")
+    assert await chat.service.facts(chat.session_id) == (corrected,)
+    for unusable, error in (("  ", InvalidInput), ("x" * 301, PayloadTooLarge)):
+        with pytest.raises(error):
+            await chat.service.correct_fact(chat.session_id, fact.id, unusable)
+    for _ in range(2):
+        await chat.service.forget_fact(chat.session_id, fact.id)
+    assert await chat.service.facts(chat.session_id) == ()
+    with pytest.raises(NotFound):
+        await chat.service.correct_fact(chat.session_id, fact.id, "I have the Duo machine")
+
+
+async def test_of_a_long_conversation_the_model_sees_the_newest_part(make_chat: MakeChat) -> None:
+    model = scripted(says("Standard delivery takes 3 to 5 working days. [1]"), says("You are welcome!"))
+    chat = await make_chat(SHIPPING, model=model)
+    chat.service._agent._agent.context_providers[0]._tokens = 40
+    await chat.say("How long does delivery take? " + "I am in a hurry. " * 20)
+    await chat.say("Thanks")
+    assert "hurry" not in "".join(message.text for message in model.seen[1])
+
+
 async def test_a_follow_up_is_searched_with_the_question_before_it(make_chat: MakeChat) -> None:
     model = scripted(says("NO_ANSWER"), says("NO_ANSWER"))
     chat = await make_chat(SHIPPING, model=model)
     await chat.say("How long does delivery to Norway take?")
     await chat.say("And how much?")
-    assert [m.role for m in model.seen[1]][:3] == ["assistant", "user", "assistant"]
+    assert [m.role for m in model.seen[1]][:3] == ["user", "assistant", "user"]
 
 
 # ---- language models
+
+
+async def test_without_the_index_the_customer_is_told_and_can_have_a_person(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise Unavailable("The search index does not answer.")
+
+    monkeypatch.setattr(GivenKnowledge, "find", fail)
+    chat = await make_chat(SHIPPING)
+    answer = await chat.say("How long does delivery take?")
+    assert "cannot look into our documents at the moment" in answer.text
+    assert answer.degraded
+    assert answer.requires_escalation
+    assert (await chat.say("Yes please")).ticket_id
 
 
 async def test_a_models_sentence_without_support_is_dropped(make_chat: MakeChat) -> None:
@@ -252,13 +295,24 @@ async def test_a_model_can_search_again_and_cite_what_it_found(make_chat: MakeCh
     assert any(c.type == "function_result" for m in model.seen[1] for c in m.contents)
 
 
-async def test_a_model_can_hand_over(make_chat: MakeChat) -> None:
-    model = scripted(calls("escalate_to_human", summary="Wants to buy 500 machines"), says(""))
+async def test_a_model_that_would_hand_over_asks_the_customer_first(make_chat: MakeChat) -> None:
+    answer = "Express delivery costs 9.90 EUR. [1]"
+    model = scripted(calls("escalate_to_human", summary="Wants 500 machines"), says(answer), says("NO_ANSWER"))
     chat = await make_chat(SHIPPING, model=model)
-    answer = await chat.say("We would like to order 500 machines")
-    assert answer.ticket_id
-    ticket = await chat.store.ticket(answer.ticket_id, chat.session_id)
-    assert (ticket.reason, ticket.summary) == ("agent_decision", "Wants to buy 500 machines")
+    offer = await chat.say("What does express cost for 500 machines?")
+    assert offer.text == f"{answer}\n\nWould you like a colleague to take over? Just say yes."
+    assert (offer.requires_escalation, offer.ticket_id) == (True, None)
+    accepted = await chat.say("Yes, please")
+    ticket = await chat.store.ticket(str(accepted.ticket_id), chat.session_id)
+    assert (ticket.reason, ticket.summary) == ("customer_request", "What does express cost for 500 machines?")
+
+
+async def test_a_customer_in_danger_is_not_asked_first(make_chat: MakeChat) -> None:
+    model = scripted(calls("escalate_to_human", summary="Machine smokes"), says(""))
+    chat = await make_chat(SHIPPING, model=model)
+    answer = await chat.say("Help, my machine is smoking!")
+    ticket = await chat.store.ticket(str(answer.ticket_id), chat.session_id)
+    assert (ticket.reason, ticket.summary) == ("agent_decision", "Machine smokes")
 
 
 async def test_evidence_reaches_the_model_as_data_between_fences_it_cannot_guess(make_chat: MakeChat) -> None:
@@ -345,17 +399,16 @@ async def test_a_turn_that_fails_can_be_sent_again_at_once(
     make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = await make_chat(SHIPPING)
-    search = chat.service._search
-    real_find = search.find
+    real_facts = chat.store.facts
 
     async def broken(*_: object) -> None:
-        raise Unavailable("The index does not answer.")
+        raise Unavailable("The store does not answer.")
 
-    monkeypatch.setattr(search, "find", broken)
+    monkeypatch.setattr(chat.store, "facts", broken)
     running = await chat.service.begin_turn(chat.session_id, "How long is delivery?", client_message_id="c1")
     with pytest.raises(Unavailable):
         await running.result()
-    monkeypatch.setattr(search, "find", real_find)
+    monkeypatch.setattr(chat.store, "facts", real_facts)
     assert (await chat.say("How long is delivery?", client_message_id="c1")).grounded
     assert len((await chat.service.history(chat.session_id))[1]) == 3
 

@@ -15,10 +15,6 @@ def test_between_equals_the_document_with_more_good_passages_goes_first() -> Non
     pair = [Match(chunk(f"Charge the battery for {n} hours", document="pair"), 0.4) for n in ("three", "four")]
     ranked = rank(parts(Question("charge the battery")), [lone, *pair])
     assert [passage.chunk.document for passage in ranked] == ["pair", "pair", "lone"]
-        "pair",
-        "pair",
-        "lone",
-    ]
 
 
 def test_passages_of_a_single_document_are_told_apart_by_their_words() -> None:

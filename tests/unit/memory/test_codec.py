@@ -50,7 +50,13 @@ MESSAGES = st.builds(
     feedback=st.none() | st.builds(Feedback, comment=TEXT, at=st.none() | MOMENTS),
 )
 CONVERSATIONS = st.builds(
-    Conversation, session_id=TEXT, customer_id=TEXT, created_at=MOMENTS, expires_at=ELSEWHERE, lease_until=MOMENTS
+    Conversation,
+    session_id=TEXT,
+    customer_id=TEXT,
+    created_at=MOMENTS,
+    expires_at=ELSEWHERE,
+    lease_until=MOMENTS,
+    filters=st.dictionaries(TEXT, TEXT, max_size=2),
 )
 TICKETS = st.builds(
     Ticket, id=TEXT, session_id=TEXT, message_id=TEXT, summary=TEXT, created_at=MOMENTS, due_at=st.none() | ELSEWHERE

@@ -111,10 +111,14 @@ class FakeConversations:
     gate: asyncio.Event | None = None
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def start(self, user_id: str | None) -> tuple[Conversation, Message]:
+    async def start(
+        self, user_id: str | None, *, verified: bool = False, filters: Mapping[str, str] | None = None
+    ) -> tuple[Conversation, Message]:
         session_id = f"00000000-0000-4000-8000-{len(self.conversations):012}"
         expires_at = self.now() + timedelta(hours=24)
-        self.conversations[session_id] = Conversation(session_id, session_id, self.now(), expires_at, user_id)
+        self.conversations[session_id] = Conversation(
+            session_id, session_id, self.now(), expires_at, user_id, filters=filters or {}
+        )
         self.stored[session_id] = []
         return self.conversations[session_id], self._add(session_id, "greeting", "assistant", "Hello!")
 
@@ -213,6 +217,7 @@ class FakeServices:
         self.store = FakeStore(self.conversations.conversations)
         self.queue, self.documents, self.index = Part(), Part(), FakeIndex()
         self.tokens = Tokens(SECRET, operator_minutes=60, now=clock)
+        self.identity = None
         self.rate_limiter = RateLimiter(LocalHits(), clock)
 
 

@@ -40,6 +40,36 @@ async def test_unusable_user_ids_are_refused(api: Any, problem: Any, user_id: An
     assert (error["place"], error["field"]) == ("body", "user_id")
 
 
+async def test_a_conversation_can_be_narrowed(api: Any) -> None:
+    filters = {"product": "Kavendry Solo", "language": "en", "audience": None}
+    started = await api.http.post("/chat/sessions", json={"filters": filters})
+
+    kept = api.services.conversations.conversations[started.json()["session_id"]].filters
+    assert kept == {"product": "Kavendry Solo", "language": "en"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "field"),
+    [
+        ({"colour": "red"}, "filters.colour"),
+        ({"product": ""}, "filters.product"),
+        ({"product": "  "}, "filters.product"),
+        ({"product": "Solo, Duo"}, "filters.product"),
+        ({"product": "x" * 101}, "filters.product"),
+        ({"language": "e\nn"}, "filters.language"),
+        ({"audience": ["partners"]}, "filters.audience"),
+        ("en", "filters"),
+        (["en"], "filters"),
+    ],
+)
+async def test_unusable_filters_are_refused(api: Any, problem: Any, filters: Any, field: str) -> None:
+    refused = problem(await api.http.post("/chat/sessions", json={"filters": filters}), 422)
+
+    [error] = refused["errors"]
+    assert (error["place"], error["field"]) == ("body", field)
+    assert field in refused["detail"]
+
+
 async def test_a_body_of_another_media_type_is_refused(api: Any, problem: Any) -> None:
     problem(await api.http.post("/chat/sessions", data={"user_id": "user123"}), 415)
     problem(await api.http.post("/chat/sessions", content=b'{"user_id": "a"}'), 415)
