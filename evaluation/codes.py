@@ -15,6 +15,7 @@ from pathlib import Path
 
 from evaluation.datasets import Dataset, Document, Question
 from evaluation.retrieval import measure, product_embedder, table
+from shared.knowledge.question import Question as Asked
 
 SEED = 1042
 QUESTIONS = 200
@@ -79,7 +80,7 @@ def make(seed: int = SEED, *, documents: int = DOCUMENTS, questions: int = QUEST
             code = chance.choice(codes)
             typed = code.lower() if chance.random() < LOWER_CASE else code
             text = chance.choice(ASKING).format(product=product, code=typed)
-            asked.append(Question(text, frozenset({made[-1].name})))
+            asked.append(Question(Asked(text), text, frozenset({made[-1].name})))
     return Dataset("codes", made, asked)
 
 

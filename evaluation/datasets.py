@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.conversation.query import search_query
+from shared.conversation.query import search_question
+from shared.knowledge.question import Question as Asked
+from shared.memory.models import Message, Role, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,17 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`text` is what is looked up, `relevant` the names of the documents that answer it, at least one."""
+    """`asked` is what the product looks up, `relevant` the names of the documents that answer it, at least one.
 
+    `text` is the same for a baseline that knows no conversation: the last answer, if there is one, and the message.
+    `turns` are the customer's messages, the last one included; `messages` all that was said, if the set has that.
+    """
+
+    asked: Asked
     text: str
     relevant: frozenset[str]
+    turns: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +48,17 @@ def load(folder: Path) -> Dataset:
 
     Raises `FileNotFoundError` if a file is missing, `ValueError` for a line without what it needs or an empty set.
     """
-    documents = [_document(line, row) for line, row in _rows(folder / "corpus.jsonl")]
+    documents = load_documents(folder)
     questions = [_question(line, row) for line, row in _rows(folder / "queries.jsonl")]
     dataset = Dataset(folder.resolve().name, documents, [question for question in questions if question.relevant])
     if not dataset.documents or not dataset.questions:
         raise ValueError(f"{folder} has no documents, or no questions with a relevant document.")
     return dataset
+
+
+def load_documents(folder: Path) -> list[Document]:
+    """The documents alone. Raises as `load` does."""
+    return [_document(line, row) for line, row in _rows(folder / "corpus.jsonl")]
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -65,8 +80,22 @@ def _document(line: str, row: dict[str, Any]) -> Document:
 def _question(line: str, row: dict[str, Any]) -> Question:
     try:
         text, relevant = str(row["text"]), frozenset(map(str, row["rel"]))
+        said: list[tuple[Role, str]] = [(m["role"], str(m["content"])) for m in row.get("messages") or []]
+        turns = row.get("user_turns") or [content for role, content in said if role == "user"] or [text]
     except KeyError as missing:
         raise ValueError(f"{line} has no {missing}.") from None
-    agent = next((m["content"] for m in reversed(row.get("messages") or []) if m["role"] == "assistant"), "")
-    more = str(row.get("body") or row.get("scenario") or "")
-    return Question(search_query("\n".join(filter(None, [agent, text, more])), ()), relevant)
+    whole = "\n".join(filter(None, [text, str(row.get("body") or row.get("scenario") or "")]))
+    agent = next((content for role, content in reversed(said) if role == "assistant"), "")
+    return Question(
+        asked=search_question(whole, [message(role, content) for role, content in said[:-1]]),
+        text="\n".join(filter(None, [agent, whole])),
+        relevant=relevant,
+        turns=tuple(map(str, turns)),
+        messages=tuple(content for _, content in said),
+    )
+
+
+def message(role: Role, text: str) -> Message:
+    """As stored; an answer of a set is taken for one that was verified."""
+    sources = (Source("", text, {}, 0.0, text, 0, len(text)),) if role == "assistant" else ()
+    return Message("", "", role, text, datetime.min.replace(tzinfo=UTC), sources=sources)

@@ -6,9 +6,6 @@ of files is left out. The baselines are computed exactly, over the same chunks.
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
 import math
 import sys
 import tempfile
@@ -21,13 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation import suite
 from evaluation.datasets import Dataset, Question, load
 from evaluation.metrics import DEPTH, averages
 from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.chunking import Chunker
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.knowledge.index import Chunk
-from shared.knowledge.ranking import K1, B
+from shared.knowledge.question import Question as Asked
+from shared.knowledge.ranking import K1, B, Passage
 from shared.knowledge.retrieval import Retriever
 from shared.knowledge.terms import terms
 from shared.services import Services
@@ -89,10 +88,10 @@ def product_embedder() -> Embedder:
 async def measure(dataset: Dataset, embedder: Embedder) -> dict[str, Any]:
     """Metrics of the product and of the baselines, as README.md describes them."""
     embedder = CachingEmbedder(embedder)
-    chunks = _chunks(dataset, embedder)
-    vectors = _vectors(chunks, embedder)
+    chunks = chunked(dataset, embedder)
+    vectors = embedded(chunks, embedder)
     relevant = [question.relevant for question in dataset.questions]
-    rankings = await _retrieved(dataset.questions, chunks, vectors, embedder)
+    rankings = await _retrieved([question.asked for question in dataset.questions], chunks, vectors, embedder)
     baselines = _baselines(dataset.questions, chunks, vectors, embedder)
     return {
         "suite": "retrieval",
@@ -103,7 +102,7 @@ async def measure(dataset: Dataset, embedder: Embedder) -> dict[str, Any]:
     }
 
 
-def _chunks(dataset: Dataset, embedder: Embedder) -> list[Chunk]:
+def chunked(dataset: Dataset, embedder: Embedder) -> list[Chunk]:
     chunker = Chunker(embedder)
     chunks: list[Chunk] = []
     for document in dataset.documents:
@@ -114,7 +113,7 @@ def _chunks(dataset: Dataset, embedder: Embedder) -> list[Chunk]:
     return chunks
 
 
-def _vectors(chunks: Sequence[Chunk], embedder: Embedder) -> Vectors:
+def embedded(chunks: Sequence[Chunk], embedder: Embedder) -> Vectors:
     parts: list[Vectors] = []
     for start in range(0, len(chunks), STEP):
         parts.append(embedder.embed_documents([chunk.embedded_text for chunk in chunks[start : start + STEP]]))
@@ -123,21 +122,30 @@ def _vectors(chunks: Sequence[Chunk], embedder: Embedder) -> Vectors:
 
 
 async def _retrieved(
-    questions: Sequence[Question], chunks: Sequence[Chunk], vectors: Vectors, embedder: Embedder
+    questions: Sequence[Asked], chunks: Sequence[Chunk], vectors: Vectors, embedder: Embedder
 ) -> list[list[str]]:
     # Chroma keeps its files open on Windows until the process ends.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         index = ChromaIndex(Path(folder), embedder.fingerprint)
         await index.upsert(chunks, vectors)
-        retriever = Retriever(embedder, index)
-        rankings: list[list[str]] = []
-        for number, question in enumerate(questions, 1):
-            passages = await retriever.retrieve(question.text, limit=PASSAGES)
-            rankings.append(list(dict.fromkeys(passage.chunk.document for passage in passages)))
-            if number % STEP == 0 or number == len(questions):
-                _progress(f"asked {number} of {len(questions)} questions")
+        rankings = await asked_of(Retriever(embedder, index), questions)
         await index.close()
     return rankings
+
+
+async def asked_of(retriever: Retriever, questions: Sequence[Asked]) -> list[list[str]]:
+    """For each question the documents found, in order."""
+    rankings: list[list[str]] = []
+    for number, question in enumerate(questions, 1):
+        rankings.append(found_documents(await retriever.retrieve(question, limit=PASSAGES)))
+        if number % STEP == 0 or number == len(questions):
+            _progress(f"asked {number} of {len(questions)} questions")
+    return rankings
+
+
+def found_documents(passages: Sequence[Passage]) -> list[str]:
+    """In order; the copies of a document stand where it stands."""
+    return list(dict.fromkeys(name for passage in passages for name in (passage.chunk.document, *passage.copies)))
 
 
 def _baselines(
@@ -147,14 +155,14 @@ def _baselines(
     names = [chunk.document for chunk in chunks]
     rankings: dict[str, list[list[str]]] = {"dense": [], "bm25": [], "rrf": []}
     for question in questions:
-        dense = _by_best_chunk(names, vectors @ embedder.embed_query(question.text))
-        lexical = _by_best_chunk(names, bm25.scores(question.text))
+        dense = by_best_chunk(names, vectors @ embedder.embed_query(question.text))
+        lexical = by_best_chunk(names, bm25.scores(question.text))
         for name, ranking in (("dense", dense), ("bm25", lexical), ("rrf", fuse(dense, lexical))):
             rankings[name].append(ranking[:DEPTH])
     return rankings
 
 
-def _by_best_chunk(names: Sequence[str], scores: Scores) -> list[str]:
+def by_best_chunk(names: Sequence[str], scores: Scores) -> list[str]:
     order = np.argsort(-scores, kind="stable")
     return list(dict.fromkeys(names[int(number)] for number in order if scores[number] > 0))
 
@@ -171,8 +179,8 @@ def fuse(*rankings: Sequence[str]) -> list[str]:
 def table(report: Mapping[str, Any]) -> str:
     rows = {"product": report["metrics"], **report["baselines"]}
     head = f"{report['dataset']}, {report['queries']} questions"
-    lines = [" " * 10 + "".join(f"{metric:>11}" for metric in report["metrics"])]
-    lines += [f"{name:10}" + "".join(f"{value:11.3f}" for value in values.values()) for name, values in rows.items()]
+    lines = [" " * 12 + "".join(f"{metric:>11}" for metric in report["metrics"])]
+    lines += [f"{name:12}" + "".join(f"{value:11.3f}" for value in values.values()) for name, values in rows.items()]
     return "\n".join([head, *lines])
 
 
@@ -180,19 +188,12 @@ def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+async def run(folder: Path) -> dict[str, Any]:
+    return await measure(load(folder), product_embedder())
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m evaluation.retrieval", description="Measure retrieval.")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="has corpus.jsonl and queries.jsonl")
-    parser.add_argument("--json", metavar="OUT", type=Path, help="write the figures to this file")
-    options = parser.parse_args(arguments)
-    try:
-        dataset = load(options.folder)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    report = asyncio.run(measure(dataset, product_embedder()))
-    print(table(report))
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    suite.main("retrieval", run, table, arguments)
 
 
 if __name__ == "__main__":
