@@ -15,6 +15,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,7 @@ from shared.errors import ConfigurationError
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.knowledge.onnx import OnnxEmbedder
 from shared.knowledge.sentence_transformers import SentenceTransformersEmbedder
+from tools import quantization
 
 NEEDS = ("torch", "sentence-transformers", "onnx", "onnxscript", "onnxruntime")
 INSTALL = f"pip install {' '.join(NEEDS)}"
@@ -34,6 +36,9 @@ MIN_COSINE = {"int8": 0.98, "none": 0.9999}
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 COPIED = ("modules.json", "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 REQUIRED = ("modules.json", "config.json", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
+
+CALIBRATION = Path(__file__).with_name("calibration.jsonl")
+CALIBRATION_TOKENS = 256
 
 SENTENCES = (
     "refund",
@@ -57,6 +62,11 @@ def comparison_texts() -> list[str]:
     around = SENTENCES * 3
     runs = [" ".join(around[start : start + size]) for size in (3, 6, 12, 24) for start in range(0, count, 3)]
     return [*SENTENCES, *runs]
+
+
+def calibration_texts() -> list[str]:
+    """Passages and questions of customer support, kept beside this file: another text here is another export."""
+    return [json.loads(line) for line in CALIBRATION.read_text("utf-8").splitlines()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,18 +189,19 @@ def _export_graph(source: Path, graph: Path, *, quantize: str) -> None:
             external_data=False,
             verbose=False,
         )
-        made = plain
+        model = onnx.load(plain)
         if quantize == "int8":
-            from onnxruntime.quantization import QuantType, quantize_dynamic
-
-            made = Path(scratch) / "int8.onnx"
-            # 7 of the 8 bits: with all of them, products overflow on x86 processors without VNNI, and the same text
-            # would have another vector there (ONNX Runtime, "Quantize ONNX models", on U8S8 saturation).
-            quantize_dynamic(plain, made, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
-        model = onnx.load(made)
+            quantization.quantize(model, _calibration(tokenizer, names, _json(source / "config.json")))
         _strip(model)
         onnx.helper.set_model_props(model, {"revision": hashlib.sha256(model.SerializeToString()).hexdigest()})
         onnx.save(model, graph)
+
+
+def _calibration(tokenizer: Any, names: list[str], config: Any) -> Iterator[dict[str, NDArray[Any]]]:
+    limit = min(CALIBRATION_TOKENS, config["max_position_embeddings"])
+    for text in calibration_texts():
+        encoded = tokenizer(text, truncation=True, max_length=limit, return_tensors="np")
+        yield {name: encoded[name].astype(np.int64) for name in names}
 
 
 def _strip(model: Any) -> None:
