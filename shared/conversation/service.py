@@ -193,7 +193,7 @@ class ConversationService:
         turn = await self._prepare(opened)
         turn.decision = await asyncio.to_thread(self._policy.decide, message.text, opened.history)
         verified, verifier = await self._write(turn, running)
-        notices = _notices(turn)
+        notices = self._notices(turn)
         abstained = not verified and not notices
         ticket = self._ticket(turn, abstained=abstained)
         if abstained and not ticket:
@@ -269,6 +269,14 @@ class ConversationService:
             telemetry.dropped_sentences.add(verifier.dropped)
             logger.info("sentences dropped", extra={"dropped": verifier.dropped, "kept": len(verified)})
         return verified, verifier
+
+    def _notices(self, turn: Turn) -> list[str]:
+        """What was done for the customer, and which files could not be read, in the product's own words."""
+        unreadable = [a for a in turn.message.attachments if a.problem]
+        return [
+            *(UNREADABLE.format(name=attachment.name, problem=attachment.problem) for attachment in unreadable),
+            *(REMEMBERED.format(fact=self._links.clean(text)) for text in turn.remembered),
+        ]
 
     def _facts(self, turn: Turn) -> list[CustomerFact]:
         customer_id, now = turn.conversation.customer_id, self._now()
@@ -443,15 +451,6 @@ def answer_id(message: Message) -> str:
 
 def _attachments_of(messages: Sequence[Message]) -> tuple[Attachment, ...]:
     return tuple(attachment for message in messages for attachment in message.attachments)
-
-
-def _notices(turn: Turn) -> list[str]:
-    """What was done for the customer, and which files could not be read, in the product's own words."""
-    unreadable = [a for a in turn.message.attachments if a.problem]
-    return [
-        *(UNREADABLE.format(name=attachment.name, problem=attachment.problem) for attachment in unreadable),
-        *(REMEMBERED.format(fact=text) for text in turn.remembered),
-    ]
 
 
 def _spaced(notice: str, *, after: Sequence[str]) -> str:

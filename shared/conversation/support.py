@@ -22,6 +22,8 @@ OWN = 0.6
 
 _LIST_MARK = re.compile(r"^\s*(?:>\s*)?(?:[-*+•]|\d+[.)])\s+")
 _LINK = re.compile(r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.\w+", re.IGNORECASE)
+# What a Markdown link or picture leads to, whatever it looks like.
+_TARGET = re.compile(r"\]\(\s*([^)]*)")
 _SOLID = re.compile(r"\S+")
 _ANSWER_YES = re.compile(r"\W*yes\b", re.IGNORECASE)
 # Where a quote may begin and end: elsewhere it is part of a sentence, and the rest may deny it.
@@ -62,7 +64,7 @@ def find_support(claim: str, evidence: Evidence) -> Support | None:
     seen = markdown.plain(plain)
     reading = read(seen)
     wanted = frozenset(word.key for word in reading.words if word.counts)
-    links = links_in(plain)
+    links, targets = links_in(plain), _TARGET.findall(plain)
     if not wanted:
         return None
     sentences, heading = _sentences(evidence.content), read(evidence.heading)
@@ -87,6 +89,8 @@ def find_support(claim: str, evidence: Evidence) -> Support | None:
         tried.append((first, last))
         window = sentences[first : last + 1]
         if not links <= frozenset[str]().union(*(sentence.links for sentence in window)):
+            continue
+        if not all(target in evidence.content[window[0].start : window[-1].end] for target in targets):
             continue
         if not contradicts(reading, joined([sentence.reading for sentence in window]), heading):
             return Support(evidence, window[0].start, window[-1].end, -negative)

@@ -84,6 +84,8 @@ def test_a_sentence_without_citation_is_attributed_to_the_passage_that_supports_
         "Write to refunds@example.com with questions. [1]",  # another address
         "Please hurry, the offer ends today! [2]",
         "Visit https://evil.example to claim it.",
+        "You can return [most items](<//evil.example>) within 30 days of delivery. [1]",  # a link of its own
+        "![You can return most items](x) within 30 days of delivery. [1]",
     ],
 )
 def test_an_unsupported_sentence_never_leaves(evidence: EvidenceSet, unsupported: str) -> None:
