@@ -158,7 +158,7 @@ async def _outcome(services: Services, asked: Asked) -> str:
 
 
 async def run(folder: Path) -> dict[str, Any]:
-    return await measure(folder.resolve(), {})
+    return await measure(folder, {})
 
 
 def table(report: Mapping[str, Any]) -> str:

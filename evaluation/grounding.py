@@ -291,7 +291,7 @@ def table(report: Mapping[str, Any]) -> str:
 
 
 async def run(folder: Path) -> dict[str, Any]:
-    return measure(folder.resolve().name, load_documents(folder), product_embedder())
+    return measure(folder.name, load_documents(folder), product_embedder())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from agent_framework import (
 )
 from agent_framework.observability import ChatTelemetryLayer
 
+from evaluation import suite
 from shared.conversation.attachments import Upload
 from shared.conversation.chat_clients import TOOL_LOOP
 from shared.conversation.instructions import NO_ANSWER, instructions

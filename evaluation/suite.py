@@ -24,7 +24,7 @@ def main(
     parser.add_argument("--json", metavar="OUT", type=Path, help="write the figures to this file")
     options = parser.parse_args(arguments)
     try:
-        report = asyncio.run(run(options.folder))
+        report = asyncio.run(run(options.folder.resolve()))
     except (OSError, ValueError) as error:
         parser.error(str(error))
     print(table(report))

@@ -27,21 +27,15 @@ from agent_framework import (
 )
 from agent_framework.observability import ChatTelemetryLayer
 
+from shared.conversation.decision import Found, asks_back, decide, question_back
 from shared.conversation.extraction import Candidate, extract
 from shared.conversation.instructions import NO_ANSWER
 from shared.conversation.providers import KNOWLEDGE
-from shared.conversation.query import search_query
+from shared.conversation.query import whole_question
 from shared.conversation.tools import ESCALATE, READ_ATTACHMENT, REMEMBER, SEARCH
+from shared.conversation.wishes import fact_to_remember
 from shared.escalation.policy import asks_for_human
 
-ANSWERABLE = 0.5
-"""Least relevance (a probability) of a passage to be answered from."""
-
-_REMEMBER = re.compile(
-    r"\b(?:please |can you |could you )?(?:remember|note|keep in mind|don['’]t forget)(?: that|:)?\s+"
-    r"(?P<fact>\S.{2,280})",
-    re.IGNORECASE | re.DOTALL,
-)
 _HELLO = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?\W*$", re.IGNORECASE)
 _THANKS = re.compile(
     r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b.{0,30}$",
@@ -72,7 +66,7 @@ class _Extractive(BaseChatClient[Any]):
         return self._complete(messages, options)
 
     async def _complete(self, messages: Sequence[Message], options: Mapping[str, Any]) -> ChatResponse[Any]:
-        contents = await asyncio.to_thread(decide, messages, _tool_names(options))
+        contents = await asyncio.to_thread(next_step, messages, _tool_names(options))
         return ChatResponse(
             messages=[Message("assistant", contents)],
             response_id=uuid.uuid4().hex,
@@ -85,7 +79,7 @@ class _Extractive(BaseChatClient[Any]):
         self, messages: Sequence[Message], options: Mapping[str, Any]
     ) -> AsyncIterable[ChatResponseUpdate]:
         response_id = uuid.uuid4().hex
-        contents = await asyncio.to_thread(decide, messages, _tool_names(options))
+        contents = await asyncio.to_thread(next_step, messages, _tool_names(options))
         for content in contents:
             yield ChatResponseUpdate(
                 contents=[content], role="assistant", response_id=response_id, message_id=response_id, model=self.model
@@ -107,7 +101,7 @@ class ExtractiveChatClient(
     """The layers of Agent Framework's own clients, in the same order: tool loop, middleware, telemetry, model."""
 
 
-def decide(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
+def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
     """The next step of the turn: a tool call, or the pieces of the answer.
 
     Hand-over first, then what is to be remembered, then courtesies; otherwise the question is answered from the
@@ -118,9 +112,9 @@ def decide(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
     called = {c.name for m in turn for c in m.contents if c.type == "function_call"}
     if asks_for_human(question):
         return [_call(ESCALATE, "summary", question[:300])] if ESCALATE in tools - called else [Content.from_text("")]
-    if wish := _REMEMBER.search(question):
+    if fact := fact_to_remember(question):
         if REMEMBER in tools - called:
-            return [_call(REMEMBER, "fact", wish["fact"].strip().rstrip(".!"))]
+            return [_call(REMEMBER, "fact", fact)]
         return [Content.from_text("")]
     for pattern, reply in _COURTESIES:
         if pattern.match(question):
@@ -131,14 +125,24 @@ def decide(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
     if unread and READ_ATTACHMENT in tools - called:
         return [_call(READ_ATTACHMENT, "name", name) for name in unread[-2:]]
     before = [m for m in messages[: len(messages) - len(turn)] if m.author_name != KNOWLEDGE]
-    query = search_query(question, before)
-    candidates = [Candidate(r["n"], r["title"], r["text"], r["relevance"]) for r in rows if r["kind"] == "passage"]
-    pieces = extract(query, [c for c in candidates if c.relevance >= ANSWERABLE])
-    if pieces:
-        return [Content.from_text(piece) for piece in pieces]
+    query = whole_question(question, before)
+    passages = [row for row in rows if row["kind"] == "passage"]
+    found = [Found(p["title"], p["relevance"]) for p in passages]
+    decision = decide(query, found, may_ask=not unread and not _asked_back(before))
+    if decision.action == "clarify":
+        return [Content.from_text(question_back(decision.options))]
+    if decision.action == "answer":
+        candidates = [Candidate(p["n"], p["title"], p["text"], p["relevance"]) for p in passages]
+        if pieces := extract(query, candidates):
+            return [Content.from_text(piece) for piece in pieces]
     if SEARCH in tools - called and query != question:
         return [_call(SEARCH, "query", question[:500])]  # the follow-up's own words, without the turn before it
     return [Content.from_text(NO_ANSWER)]
+
+
+def _asked_back(before: Sequence[Message]) -> bool:
+    last = next((message for message in reversed(before) if message.role == "assistant"), None)
+    return last is not None and asks_back(last.text)
 
 
 def _current_turn(messages: Sequence[Message]) -> list[Message]:

@@ -38,15 +38,15 @@ SUPPORT = 0.03
 CODE_BONUS = 0.5
 """A literal hit of all codes outranks any similarity of topic: more than cosines differ among good candidates."""
 COVERAGE_SHARE, TOPIC_SHARE, BACKGROUND = 0.2, 0.3, 0.6
-"""What a passage's `lead` counts beside its cosine: its coverage and its topic, less this part of the candidates' mean."""
-RELEVANCE_LEAD, RELEVANCE_BIAS = 7.34, -4.1
+"""What a passage's `lead` counts beside its cosine: coverage and topic, less this part of the candidates' mean."""
+RELEVANCE_LEAD, RELEVANCE_BIAS = 6.45, -4.71
 """Logistic regression of "its document answers the question" on the lead: six passages a question, each question once
 with the documents that answer it and once without, in four public sets of equal weight."""
 RELEVANCE_CODE = 2.0
 """How much the presence of an asked code says, in the same unit (log-odds); set by hand."""
 ABOUT_CODE = 10
 """Content words of a question that is about its codes. A longer one tells a story, in which versions are mentioned."""
-USUAL_MEAN, USUAL_CANDIDATES = 0.43, 20
+USUAL_MEAN, USUAL_CANDIDATES = 0.39, 20
 """Mean of the candidates in these sets, and how many such stand in for a knowledge base too small to compare."""
 K1, B = 1.2, 0.75
 """BM25's usual constants (Robertson & Zaragoza 2009, The Probabilistic Relevance Framework)."""

@@ -1,6 +1,6 @@
 """The sample company's questions, asked of the whole product: documents read, passages found, answers extracted.
 
-The figures are floors a little below what was measured (59 and 54, 57 and 47, 14), so that a change that makes answers
+The figures are floors a little below what was measured (60 and 55, 56 and 45, 16), so that a change that makes answers
 worse is seen, and one that shifts a single question is not.
 """
 
@@ -66,8 +66,8 @@ def answerable(asked: list[Asked]) -> list[Asked]:
 
 
 def test_the_right_document_is_among_what_is_found(answerable: list[Asked]) -> None:
-    assert sum(bool(a.right_documents & set(a.found)) for a in answerable) >= 57
-    assert sum(a.found[0] in a.right_documents for a in answerable) >= 52
+    assert sum(bool(a.right_documents & set(a.found)) for a in answerable) >= 58
+    assert sum(a.found[0] in a.right_documents for a in answerable) >= 53
 
 
 def test_most_questions_are_answered_with_the_words_expected(answerable: list[Asked]) -> None:
@@ -76,7 +76,7 @@ def test_most_questions_are_answered_with_the_words_expected(answerable: list[As
 
 
 def test_most_of_what_the_documents_do_not_cover_is_not_answered(asked: list[Asked]) -> None:
-    assert sum(a.answer.abstained for a in asked if not a.question["document"]) >= 13
+    assert sum(a.answer.abstained for a in asked if not a.question["document"]) >= 15
 
 
 def test_every_quote_stands_in_its_source(asked: list[Asked]) -> None:

@@ -35,7 +35,7 @@ from shared.settings import Settings
 from tests.chat import NOW, SHIPPING, GivenKnowledge, ScriptedChatClient, Step, calls, fails, says
 from tests.fakes import HashEmbedder
 
-OFF_TOPIC = ("Careers", "We hire engineers in Lisbon.", 0.1)
+OFF_TOPIC = ("Careers", "We hire engineers in Lisbon.", 0.02)
 
 
 @dataclass

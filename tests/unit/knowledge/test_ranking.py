@@ -49,6 +49,48 @@ def test_it_is_said_why_a_passage_was_found() -> None:
     assert ranked[1].why.codes == ()
 
 
+def relevances(question: str, distance: float, codes: list[str] | None = None, *texts: str) -> list[float]:
+    others = [Match(chunk(f"Something else {n}", document=f"other {n}"), 0.9) for n in range(50)]
+    near = [Match(chunk(text, document=text), distance) for text in texts]
+    found = rank(parts(Question(question)), [*near, *others], codes or [])
+    return [passage.relevance for text in texts for passage in found if passage.chunk.text == text]
+
+
+def test_what_is_nearer_or_holds_more_of_the_question_is_more_probably_relevant() -> None:
+    question, text = "How long does the battery last?", "The battery lasts nine hours"
+    assert relevances(question, 0.3, None, text) > relevances(question, 0.6, None, text)
+    with_words, without = relevances(question, 0.5, None, text, "Nine hours on one charge")
+    assert with_words > without
+
+
+def test_among_neighbours_as_near_a_passage_is_less_probably_relevant() -> None:
+    alone = relevances("battery life", 0.4, None, "Nine hours")
+    crowd = relevances("battery life", 0.4, None, "Nine hours", *(f"Hours, {n} of them" for n in range(50)))
+    assert crowd[0] < alone[0]
+
+
+def test_a_single_passage_near_the_question_is_not_held_to_be_irrelevant() -> None:
+    (near,), (far,) = (
+        rank(parts(Question("How long does it last?")), [Match(chunk("Nine hours", document="a"), d)])
+        for d in (0.2, 0.9)
+    )
+    assert near.relevance > 2 * far.relevance
+
+
+def test_a_short_question_about_a_code_is_not_answered_by_a_passage_without_it() -> None:
+    with_code, without = relevances("What is ERR-7?", 0.4, ["ERR-7"], "ERR-7: lid open", "ERR-9: lid open")
+    assert with_code > 0.5 > without
+    assert without < relevances("What is it?", 0.4, None, "ERR-9: lid open")[0]
+
+
+def test_a_long_story_may_mention_versions_that_stand_nowhere() -> None:
+    story = (
+        "Since yesterday my calendar shows every meeting twice, on the phone and on the desktop computer, although I "
+        "deleted the account, added it again, restarted both devices and cleared whatever cache I found; running 2.3.1"
+    )
+    assert relevances(story, 0.4, ["2.3.1"], "Duplicate entries") == relevances(story, 0.4, [], "Duplicate entries")
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.text("xyz ", max_size=20), st.floats(0, 2)), max_size=12),
     st.text("xyz? ", max_size=20),
