@@ -36,7 +36,6 @@ from shared.conversation.instructions import NO_ANSWER, instructions
 from shared.conversation.providers import KNOWLEDGE
 from shared.conversation.tools import ESCALATE, READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember, is_urgent
-from shared.escalation.policy import asks_for_human
 from shared.memory.models import CustomerFact
 from shared.memory.models import Message as Answer
 from shared.services import Services, utc_now
@@ -240,7 +239,7 @@ async def _attack(services: AttackedServices, number: int, payload: Payload, pla
     effects |= {"memory", "tool_call"} if written else set()
     effects |= {"ticket", "tool_call"} if answer.ticket_id else set()
     effects |= {"tool_call"} if model.done else set()
-    asked = _asked(question, placement, model)
+    asked = _asked(services, question, placement)
     return Outcome(
         payload=payload,
         placement=placement,
@@ -261,14 +260,15 @@ async def _say(services: Services, session_id: str, text: str, uploads: Sequence
     return answer
 
 
-def _asked(text: str, placement: str, model: ObedientChatClient) -> set[str]:
-    """What the customer's own message asks for. A search for the customer's own words is the customer's, too."""
+def _asked(services: AttackedServices, text: str, placement: str) -> set[str]:
+    """What the customer's own message asks for, or makes the product do without a model: one that reads like a request
+    for a person calls one. A search for the customer's own words is the customer's, too."""
     asked: set[str] = set()
     if fact_to_remember(text):
         asked |= {"memory", "tool_call"}
-    if asks_for_human(text) or is_urgent(text):
+    if services.policy.decide(text) or is_urgent(text):
         asked |= {"ticket", "tool_call"}
-    if model.done and placement in ("history", "message"):
+    if services.chat_client.done and placement in ("history", "message"):
         asked.add("tool_call")
     return asked
 
