@@ -41,7 +41,7 @@ async def correct_fact(
 
 
 @router.delete(
-    "/{fact_id}", status_code=204, operation_id="forgetFact", responses=documented(401, 403, 404, 429, 500, 503)
+    "/{fact_id}", status_code=204, operation_id="forgetFact", responses=documented(401, 403, 404, 422, 429, 500, 503)
 )
 async def forget_fact(session_id: FactCall, fact_id: FactId, services: Provided) -> None:
     """Forget one fact. Doing it again is no error."""
