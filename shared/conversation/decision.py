@@ -75,9 +75,10 @@ def decide(question: str, found: Sequence[Found], *, may_ask: bool = True) -> De
 
 def confidence(relevances: Sequence[float]) -> float:
     """The probability that one of the passages holds the answer; 0 if there is none."""
-    best = min(max(relevances, default=0.0), 1 - 1e-9)
-    if best <= 0:
+    highest = max(relevances, default=0.0)
+    if highest <= 0:
         return 0.0
+    best = min(max(highest, 1e-9), 1 - 1e-9)
     return 1 / (1 + math.exp(-CONFIDENCE_SLOPE * math.log(best / (1 - best)) - CONFIDENCE_BIAS))
 
 

@@ -53,7 +53,11 @@ def test_confidence_is_a_probability_and_decides(relevances: list[float]) -> Non
     assert decision.action == ("answer" if sure >= ANSWERABLE else "decline")
 
 
-@given(st.lists(st.text(min_size=1, max_size=30), min_size=2, max_size=4, unique=True))
+# No links: those are taken out of headings before a question is asked.
+TITLES = st.text(st.characters(exclude_characters=":/."), min_size=1, max_size=30)
+
+
+@given(st.lists(TITLES, min_size=2, max_size=4, unique=True))
 def test_whatever_the_titles_what_is_asked_back_passes_the_verifier_whole(titles: list[str]) -> None:
     decision = decide("Deadline?", [Found(title, 0.5) for title in titles])
     if decision.action == "clarify":
