@@ -7,7 +7,7 @@ needed, so that a process that only answers a health check stays small.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from shared.settings import Settings, load_settings
 if TYPE_CHECKING:
     from shared.conversation.knowledge import KnowledgeSearch
     from shared.conversation.service import ConversationService
+    from shared.escalation.helpdesk import HelpdeskService
     from shared.escalation.policy import EscalationPolicy
     from shared.escalation.queue import TicketQueue
     from shared.escalation.service import EscalationService
@@ -50,7 +51,8 @@ class Services:
     def store(self) -> ConversationStore:
         from shared.memory.sqlite import SqliteConversationStore
 
-        return SqliteConversationStore(self.settings.data_dir / "conversations.db", now=self._now)
+        retention = timedelta(days=self.settings.retention_days)
+        return SqliteConversationStore(self.settings.data_dir / "conversations.db", retention=retention, now=self._now)
 
     @cached_property
     def queue(self) -> TicketQueue:
@@ -177,6 +179,19 @@ class Services:
         from shared.escalation.service import EscalationService
 
         return EscalationService(self.store, self.queue, routing=load_routing(), now=self._now)
+
+    @cached_property
+    def helpdesk(self) -> HelpdeskService:
+        from shared.escalation.helpdesk import HelpdeskService
+
+        return HelpdeskService(
+            self.store,
+            self.escalation,
+            silence=timedelta(minutes=self.settings.human_silence_minutes),
+            session=timedelta(hours=self.settings.session_hours),
+            max_message_chars=self.settings.max_message_chars,
+            now=self._now,
+        )
 
     @cached_property
     def policy(self) -> EscalationPolicy:

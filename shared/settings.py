@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     identity_audience: str = Field("support-agent", description="The `aud` that identity tokens must have.")
     identity_max_minutes: PositiveInt = Field(10, description="Most minutes until an identity token expires.")
     session_hours: PositiveInt = Field(24, description="Hours until a conversation expires, and its token with it.")
+    retention_days: PositiveInt = Field(
+        30, description="Days that an expired conversation is kept for operators and analytics; then it is erased."
+    )
+    human_silence_minutes: PositiveInt = Field(
+        60, description="Minutes without a word until a conversation that a person took over returns to the bot."
+    )
     fact_days: PositiveInt = Field(365, description="Days until something that a customer had remembered is forgotten.")
     operator_token_minutes: PositiveInt = Field(60, description="Minutes until an operator's token expires.")
     allowed_origins: str = Field("", description="Exact origins that may call from a browser, comma-separated.")
@@ -51,6 +57,7 @@ class Settings(BaseSettings):
     messages_per_minute: PositiveInt = Field(30, description="Messages and other session calls per client and minute.")
     health_per_minute: PositiveInt = Field(60, description="Health calls per client and minute.")
     logins_per_minute: PositiveInt = Field(5, description="Operator logins per client and minute.")
+    operator_calls_per_minute: PositiveInt = Field(300, description="Calls of operators per client and minute.")
     trusted_proxies: Annotated[int, Field(ge=0)] = Field(
         0, description="Proxies before the app whose X-Forwarded-For entry is believed (0: none; in Azure: 1)."
     )

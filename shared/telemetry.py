@@ -24,6 +24,8 @@ _invocation_id: ContextVar[str | None] = ContextVar("invocation_id", default=Non
 _RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
+REPLY_BUCKETS = (60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800)
+"""From a minute to two days."""
 """Seconds; from a warm keyless turn to the longest turn allowed."""
 
 
@@ -124,6 +126,18 @@ dropped_sentences = _meter.create_counter(
 tickets = _meter.create_counter("support_tickets", description="Tickets, by reason")
 ticket_sends = _meter.create_counter("support_ticket_sends", description="Sends to the request queue, by outcome")
 tickets_routed = _meter.create_counter("support_tickets_routed", description="Tickets published to helpdesks, by team")
+ticket_events = _meter.create_counter(
+    "support_ticket_events", description="Later events to helpdesks, by kind and outcome"
+)
+ticket_changes = _meter.create_counter(
+    "support_ticket_changes", description="What people did with tickets, by new status"
+)
+first_reply_seconds = _meter.create_histogram(
+    "support_first_reply",
+    unit="s",
+    explicit_bucket_boundaries_advisory=REPLY_BUCKETS,
+    description="From the request for a person to their first word",
+)
 documents = _meter.create_counter("support_documents", description="Documents handled, by status")
 chunks_embedded = _meter.create_counter("support_chunks_embedded", description="Chunks that went through the model")
 cache_lookups = _meter.create_counter(

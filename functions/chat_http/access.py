@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from shared.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
+from shared.memory.models import Operator
 from shared.services import Services
 from shared.settings import Settings
 
@@ -138,11 +139,32 @@ def session_call(kind: str) -> Any:
     return Depends(check)
 
 
-async def signed_in_operator(services: Provided, credentials: Annotated[Credentials, Depends(_operator_token)]) -> str:
-    """The operator's username. Raises `Unauthenticated`, `Forbidden`."""
+async def signed_in_operator(
+    services: Provided, credentials: Annotated[Credentials, Depends(_operator_token)]
+) -> Operator:
+    """Raises `Unauthenticated`, also for an account that is gone since; `Forbidden` for a customer's token."""
     if not credentials:
         raise Unauthenticated("Sign in with POST /auth/login and send its token: Authorization: Bearer <token>.")
-    return services.tokens.verify_operator(credentials.credentials)
+    operator = await services.store.operator(services.tokens.verify_operator(credentials.credentials))
+    if operator is None:
+        raise Unauthenticated("This account does not exist any more.")
+    return operator
 
 
-SignedIn = Annotated[str, Depends(signed_in_operator)]
+SignedIn = Annotated[Operator, Depends(signed_in_operator)]
+
+
+async def admin(operator: SignedIn) -> Operator:
+    """Raises what `signed_in_operator` raises, `Forbidden` for an operator who is no admin."""
+    if operator.role != "admin":
+        raise Forbidden("This is for admins: python -m tools.create_operator NAME --role admin.")
+    return operator
+
+
+Admin = Annotated[Operator, Depends(admin)]
+
+operators_only = [
+    limited("operators", lambda settings: settings.operator_calls_per_minute),
+    Depends(signed_in_operator),
+]
+"""Dependencies of a router whose every call is an operator's."""

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from functions.chat_http import schemas
-from functions.chat_http.access import Provided, SignedIn, limited
+from functions.chat_http.access import Admin, Provided, limited, operators_only
 from functions.chat_http.bodies import json_only
 from functions.chat_http.problems import documented
 from shared.errors import Unauthenticated
@@ -37,20 +37,23 @@ async def login(body: schemas.Login, services: Provided) -> schemas.OperatorToke
         raise Unauthenticated("The username or the password is wrong.")
     token, expires_at = services.tokens.issue_operator(operator.username)
     logger.info("login", extra={"operator": operator.username})
-    return schemas.OperatorToken(access_token=token, expires_at=expires_at)
+    return schemas.OperatorToken(
+        access_token=token, expires_at=expires_at, display_name=operator.display_name, role=operator.role
+    )
 
 
 @router.delete(
     "/customers/{user_id:path}",
     operation_id="eraseCustomer",
+    dependencies=operators_only,
     responses=documented(401, 403, 422, 429, 500, 503),
 )
 async def erase_customer(
     user_id: Annotated[str, Path(min_length=1, description="As in `POST /chat/sessions`.")],
-    operator: SignedIn,
+    operator: Admin,
     services: Provided,
 ) -> schemas.Erasure:
     """Erase every conversation, ticket and remembered fact of a customer. The answer is the receipt."""
     erased = await services.conversations.erase_customer(user_id)
-    logger.info("customer erased", extra={"operator": operator, **asdict(erased)})
+    logger.info("customer erased", extra={"operator": operator.username, **asdict(erased)})
     return schemas.Erasure.model_validate(erased)

@@ -7,8 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.escalation import helpdesk
+from shared.escalation.ticket import UNRESOLVED, Priority, Reason, Resolution, Status
 from shared.memory import models
-from shared.memory.models import Owner, Rating, Role, Scalar
+from shared.memory.models import OperatorRole, Owner, Rating, Role, Scalar
 
 MAX_COMMENT = 1000
 MAX_FACT = 300
@@ -94,6 +96,38 @@ class CorrectFact(_Wire):
 class Login(_Wire):
     username: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00]*$", examples=["ada"])
     password: str = Field(min_length=1, max_length=256, examples=["correct horse battery staple"])
+
+
+class WantedTickets(_Wire):
+    status: list[Status] = Field(default=[*UNRESOLVED], description="May be repeated; default: all but resolved.")
+    team: str | None = Field(default=None, max_length=64, pattern=r"^[^\x00]*$")
+    assignee: str | None = Field(default=None, max_length=64, pattern=r"^[^\x00]*$")
+    after: str | None = Field(
+        default=None, max_length=64, pattern=r"^[^\x00]*$", description="The last ticket of the page before."
+    )
+    limit: int = Field(default=50, ge=1, le=100)
+
+
+class SendReply(_Wire):
+    message: str = Field(
+        min_length=1,
+        pattern=r"^[^\x00]*$",
+        description="What the customer reads. Its greatest length is set by MAX_MESSAGE_CHARS.",
+        examples=["Hello, this is Ada. I have sent you a new label."],
+    )
+    client_message_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
+        description="An id of your own. A reply that is sent again with the same id is stored once.",
+        examples=["5a0e2f0c-7d0a-4a35-9a57-4f1b6f7c2f55"],
+    )
+
+
+class SetStatus(_Wire):
+    status: Status = Field(
+        description="`claimed`: you have it. `waiting`: for the customer. `open`: you give it back. `resolved`: it is"
+        " done. `requested` cannot be set."
+    )
 
 
 # ---- answers
@@ -280,3 +314,53 @@ class OperatorToken(_Wire):
     access_token: Token
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - RFC 6750's name for the scheme
     expires_at: datetime
+    display_name: str = Field(description="What customers see.")
+    role: OperatorRole
+
+
+class Ticket(_Wire):
+    """A request that a person takes over."""
+
+    id: str
+    session_id: str
+    message_id: str = Field(description="The message that led to it.")
+    user_id: str | None
+    reason: Reason
+    summary: str
+    status: Status
+    category: str | None = Field(description="null until it is routed, as priority, team and due_at.")
+    priority: Priority | None
+    team: str | None
+    due_at: datetime | None
+    assignee: str | None = Field(description="The username of who has it, or had it last.")
+    created_at: datetime
+    claimed_at: datetime | None
+    replied_at: datetime | None = Field(description="The first reply of a person.")
+    resolved_at: datetime | None
+    resolution: Resolution | None = Field(
+        description="`confirmed`: a person declared it solved. `assumed`: nobody said anything any more."
+    )
+
+
+class Tickets(_Wire):
+    """Oldest first. There may be more after the last if there are as many as were asked for."""
+
+    tickets: list[Ticket]
+
+
+class TicketFile(_Wire):
+    """A ticket with its conversation, whose newest 1,000 messages are here, oldest first."""
+
+    ticket: Ticket
+    owner: Owner
+    messages: list[Message]
+    facts: list[Fact]
+
+    @classmethod
+    def of(cls, file: helpdesk.TicketFile) -> Self:
+        return cls(
+            ticket=Ticket.model_validate(file.ticket),
+            owner=file.conversation.owner,
+            messages=[Message.of(message) for message in file.messages],
+            facts=[Fact.model_validate(fact) for fact in file.facts],
+        )

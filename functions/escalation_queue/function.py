@@ -37,3 +37,10 @@ async def relay_tickets(timer: func.TimerRequest, context: func.Context) -> None
     del timer
     with log_context(invocation_id=context.invocation_id):
         await get_services().escalation.relay()
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="30 * * * * *")
+async def return_silent_conversations(timer: func.TimerRequest, context: func.Context) -> None:
+    del timer
+    with log_context(invocation_id=context.invocation_id):
+        await get_services().helpdesk.return_silent()

@@ -32,6 +32,7 @@ from shared.conversation.running import RunningTurn
 from shared.conversation.turn import Turn
 from shared.conversation.wishes import MAX_FACT, accepts_person
 from shared.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, SupportAgentError, Unavailable
+from shared.escalation.outbox import customer_message
 from shared.escalation.policy import EscalationPolicy, should_offer_human
 from shared.escalation.service import EscalationService
 from shared.escalation.ticket import Reason, Ticket, ticket_id
@@ -60,11 +61,15 @@ PAGE = 500
 CLIENT_MESSAGE_ID = re.compile(r"[\w.:-]{1,100}")
 MAX_COMMENT = 1000
 MAX_USER_ID = 200
+URGENT: frozenset[Reason] = frozenset({"safety", "legal"})
+"""Reasons that make a ticket of their own while another one waits: they must not wait with it."""
 
 GREETING = "Hello! I am the assistant of {company}. I answer from our documents and show you where they say so."
-NOT_FOUND = "I could not find an answer to this in our documents. Would you like to talk to a person? Just say so."
+STILL_NOT_FOUND = "I could not find an answer to this in our documents."
+NOT_FOUND = STILL_NOT_FOUND + " Would you like to talk to a person? Just say so."
 NOT_SEARCHED = "I cannot look into our documents at the moment. Please try again later, or ask for a person."
 HANDED_OVER = "I have asked a colleague to take over. They will answer here; your reference is {ticket}."
+ALREADY_ASKED = "A colleague has your request already and will answer here; your reference is {ticket}."
 OFFERED = "Would you like a colleague to take over? Just say yes."
 REMEMBERED = "I will remember: {fact}."
 UNREADABLE = "I could not read {name}: {problem}"
@@ -186,20 +191,24 @@ class ConversationService:
     async def _answer(self, opened: OpenTurn, running: RunningTurn) -> str:
         conversation, message = opened.conversation, opened.message
         if conversation.owner == "human":
-            await self._store.close_turn(opened, None)
-            running.finish([TurnHandedToHuman()])
-            return "handed_to_human"
+            return await self._leave_to_human(opened, running)
 
         turn = await self._prepare(opened)
         turn.decision = await asyncio.to_thread(self._policy.decide, message.text, opened.history)
         verified, verifier = await self._write(turn, running)
         notices = self._notices(turn)
         abstained = not verified and not notices
-        ticket = self._ticket(turn, abstained=abstained)
-        if abstained and not ticket:
+        wish = self._wish(turn, abstained=abstained)
+        waits = conversation.ticket_id if wish and wish[0] not in URGENT else None
+        ticket = self._make_ticket(conversation, message.id, *wish) if wish and not waits else None
+        if abstained and not wish:
             notices.append(NOT_FOUND if turn.searched else NOT_SEARCHED)
-        elif turn.offered and not ticket:
+        elif abstained and waits:
+            notices.append(STILL_NOT_FOUND)
+        elif turn.offered and not wish:
             notices.append(OFFERED)
+        if waits:
+            notices.append(ALREADY_ASKED.format(ticket=waits))
         if ticket:
             notices.append(HANDED_OVER.format(ticket=ticket.id))
         for notice in notices:
@@ -221,16 +230,26 @@ class ConversationService:
             grounded=bool(verifier.sources),
             degraded=turn.degraded,
             abstained=abstained,
-            requires_escalation=abstained or turn.offered or ticket is not None,
-            ticket_id=ticket.id if ticket else None,
+            requires_escalation=abstained or turn.offered or wish is not None,
+            ticket_id=ticket.id if ticket else waits,
             usage=turn.usage,
         )
         stored = await self._store.close_turn(opened, answer, ticket, self._facts(turn))
+        if stored is None:
+            return await self._leave_to_human(opened, running)
         if ticket:
             telemetry.tickets.add(1, {"reason": ticket.reason})
             await self._escalation.send(ticket)
-        running.finish([TurnAnswered(stored or answer)])
+        running.finish([TurnAnswered(stored)])
         return "handed_over" if ticket else "abstained" if abstained else "answered"
+
+    async def _leave_to_human(self, opened: OpenTurn, running: RunningTurn) -> str:
+        """A person owns the conversation: they are told what the customer wrote, and the bot is silent."""
+        await self._store.close_turn(opened, None)
+        if event := customer_message(opened.conversation, opened.message):
+            await self._escalation.publish(event)
+        running.finish([TurnHandedToHuman()])
+        return "handed_to_human"
 
     async def _prepare(self, opened: OpenTurn) -> Turn:
         """What the agent starts from: facts, files, and the evidence for the question."""
@@ -292,18 +311,18 @@ class ConversationService:
             for text in turn.remembered
         ]
 
-    def _ticket(self, turn: Turn, *, abstained: bool) -> Ticket | None:
-        """A ticket if the customer's words, the agent, or a second unanswered question in a row ask for a human."""
+    def _wish(self, turn: Turn, *, abstained: bool) -> tuple[Reason, str] | None:
+        """Why a person is needed, and for what: the customer's words, the agent, or a second unanswered question in a
+        row ask for one."""
         if turn.decision:
-            return self._make_ticket(turn.conversation, turn.message.id, turn.decision.reason, turn.message.text)
+            return turn.decision.reason, turn.message.text
         if accepts_person(turn.message.text, turn.history):
             asked = next((m.text for m in reversed(turn.history) if m.role == "user"), turn.message.text)
-            return self._make_ticket(turn.conversation, turn.message.id, "customer_request", asked)
+            return "customer_request", asked
         if turn.handover:
-            reason, summary = turn.handover
-            return self._make_ticket(turn.conversation, turn.message.id, reason, summary)
-        if abstained and should_offer_human(turn.history):
-            return self._make_ticket(turn.conversation, turn.message.id, "unanswered", turn.message.text)
+            return turn.handover
+        if abstained and (turn.conversation.ticket_id or should_offer_human(turn.history)):
+            return "unanswered", turn.message.text
         return None
 
     def _make_ticket(self, conversation: Conversation, message_id: str, reason: Reason, summary: str) -> Ticket:
@@ -361,30 +380,48 @@ class ConversationService:
             after = page[-1].seq
 
     async def escalate(self, session_id: str, *, comment: str = "") -> Message:
-        """The customer asks for a human by button or API. Returns the notice, with its ticket_id; asking again while
-        nothing new was said returns the same one. Raises `NotFound`, `PayloadTooLarge`."""
+        """The customer asks for a human by button or API. Returns the notice, with its ticket_id; while a ticket waits,
+        the notice of that one. Raises `NotFound`, `PayloadTooLarge`."""
         if len(comment) > MAX_COMMENT:
             raise PayloadTooLarge(f"The comment is longer than {MAX_COMMENT} characters. Shorten it.")
         conversation = await self._store.get(session_id)
         messages = await self._store.messages(session_id, after=max(0, conversation.last_seq - HISTORY))
-        if messages and messages[-1].ticket_id:
-            return messages[-1]
+        if conversation.ticket_id:
+            return await self._escalate_again(conversation, messages, comment)
         cause = f"h-{conversation.last_seq}"
         last = next((m.text for m in reversed(messages) if m.role == "user"), "")
         ticket = self._make_ticket(conversation, cause, "customer_request", comment or last or "Asked for a person")
-        notice = Message(
-            id=cause,
-            session_id=session_id,
-            role="assistant",
-            text=HANDED_OVER.format(ticket=ticket.id),
-            created_at=self._now(),
-            requires_escalation=True,
-            ticket_id=ticket.id,
-        )
-        stored = await self._store.append(notice, ticket)
+        stored = await self._store.append(self._notice(cause, HANDED_OVER, ticket.id, session_id), ticket)
         telemetry.tickets.add(1, {"reason": ticket.reason})
         await self._escalation.send(ticket)
         return stored
+
+    async def _escalate_again(self, conversation: Conversation, messages: Sequence[Message], comment: str) -> Message:
+        """What the customer adds is for the person who has, or will have, the ticket."""
+        session_id, ticket = conversation.session_id, str(conversation.ticket_id)
+        if not comment.strip():
+            told = next((m for m in reversed(messages) if m.ticket_id == ticket and m.role == "assistant"), None)
+            if told:
+                return told
+            return await self._store.append(
+                self._notice(f"h-{conversation.last_seq}", ALREADY_ASKED, ticket, session_id)
+            )
+        said = replace(self._customer_message(session_id, comment, None), id=f"m-h-{conversation.last_seq}")
+        stored = await self._store.append(said)
+        if event := customer_message(conversation, stored):
+            await self._escalation.publish(event)
+        return await self._store.append(self._notice(f"h-{stored.seq}", ALREADY_ASKED, ticket, session_id))
+
+    def _notice(self, identifier: str, text: str, ticket: str, session_id: str) -> Message:
+        return Message(
+            id=identifier,
+            session_id=session_id,
+            role="assistant",
+            text=text.format(ticket=ticket),
+            created_at=self._now(),
+            requires_escalation=True,
+            ticket_id=ticket,
+        )
 
     async def give_feedback(self, session_id: str, message_id: str, rating: Rating, comment: str = "") -> Message:
         """Rate an answer; a later rating replaces an earlier one. Raises `NotFound`, `PayloadTooLarge`."""

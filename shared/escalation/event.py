@@ -18,8 +18,8 @@ from shared.memory.models import Role
 
 CONTENT_TYPE = "application/cloudevents+json"
 """CloudEvents 1.0 in structured mode: envelope and data in one JSON object."""
-EVENT_TYPE = "support.ticket.requested.v1"
 EVENT_SOURCE = "/support-agent"
+EventType = Literal["support.ticket.requested.v1", "support.ticket.returned.v1", "support.customer.message.v1"]
 
 
 class _Model(BaseModel):
@@ -95,22 +95,43 @@ class HandOff(_Model):
     transcript_truncated: bool = Field(description="Whether older messages were left out of the transcript.")
 
 
-class TicketEvent(_Model):
-    """CloudEvents 1.0, structured mode. `id` is the ticket's, `subject` the conversation's.
+class CustomerMessage(_Model):
+    """What the customer wrote to the person who owns the conversation."""
+
+    model_config = ConfigDict(title="Message of a customer, version 1")
+
+    ticket_id: str
+    session_id: str
+    assignee: str | None = Field(description="The username of the person who has the ticket.")
+    message: TranscriptMessage
+
+
+class TicketReturned(_Model):
+    """Nobody has the ticket any more, and the customer still waits."""
+
+    model_config = ConfigDict(title="Ticket that waits for a person again, version 1")
+
+    ticket_id: str
+    session_id: str
+    returned_at: datetime
+
+
+class Event(_Model):
+    """CloudEvents 1.0, structured mode. `subject` is the conversation's id.
     https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md"""
 
     specversion: Literal["1.0"] = "1.0"
     id: str
     source: str = EVENT_SOURCE
-    type: Literal["support.ticket.requested.v1"] = EVENT_TYPE
+    type: EventType
     subject: str
     time: datetime
     datacontenttype: Literal["application/json"] = "application/json"
-    data: HandOff
+    data: HandOff | CustomerMessage | TicketReturned
 
 
 def hand_off_schema() -> dict[str, Any]:
-    """JSON Schema of `TicketEvent.data`."""
+    """JSON Schema of the data of `support.ticket.requested.v1`."""
     schema = HandOff.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 

@@ -11,19 +11,23 @@ from shared.errors import NotFound, Unavailable
 from shared.escalation.event import (
     CONTENT_TYPE,
     Customer,
+    CustomerMessage,
+    Event,
+    EventType,
     HandOff,
-    TicketEvent,
     TicketRequest,
+    TicketReturned,
     TranscriptMessage,
     TriedSource,
     parse_request,
 )
+from shared.escalation.outbox import OutboxEvent
 from shared.escalation.queue import ESCALATIONS, REQUESTS, QueueMessage, TicketQueue
 from shared.escalation.routing import Routing
 from shared.escalation.ticket import Ticket
 from shared.memory.models import Conversation, CustomerFact, Message
 from shared.memory.store import ConversationStore
-from shared.telemetry import ticket_sends, tickets_routed
+from shared.telemetry import ticket_events, ticket_sends, tickets_routed
 
 _log = logging.getLogger(__name__)
 
@@ -83,12 +87,44 @@ class EscalationService:
 
     async def relay(self) -> int:
         """Send what waits in the outbox, oldest first; stops at the first failure. Returns the number sent."""
-        sent = 0
-        for ticket in await self._store.unsent_tickets(created_before=self._now() - RELAY_AFTER):
+        sent, before = 0, self._now() - RELAY_AFTER
+        for ticket in await self._store.unsent_tickets(created_before=before):
             if not await self.send(ticket):
-                break
+                return sent
+            sent += 1
+        for event in await self._store.unsent_events(created_before=before):
+            if not await self.publish(event):
+                return sent
             sent += 1
         return sent
+
+    async def publish(self, event: OutboxEvent) -> bool:
+        """Tell helpdesks of an event in the outbox. False if store or queue did not answer: `relay` tries again."""
+        try:
+            if message := await self._event(event):
+                await self._queue.send(ESCALATIONS, message)
+            await self._store.mark_event_sent(event, self._now())
+        except Unavailable:
+            _log.warning("event_not_sent", extra={"event_id": event.id})
+            ticket_events.add(1, {"kind": event.kind, "outcome": "failed"})
+            return False
+        ticket_events.add(1, {"kind": event.kind, "outcome": "sent"})
+        return True
+
+    async def _event(self, event: OutboxEvent) -> QueueMessage | None:
+        """None when what it is about was erased."""
+        try:
+            ticket = await self._store.ticket(event.ticket_id, event.session_id)
+            if event.kind == "ticket.returned":
+                data = TicketReturned(ticket_id=ticket.id, session_id=ticket.session_id, returned_at=event.created_at)
+                return _message(event.id, "support.ticket.returned.v1", event.created_at, ticket, data)
+            [message] = await self._store.messages(event.session_id, after=(event.seq or 0) - 1, limit=1, expired=True)
+        except NotFound:
+            return None
+        data = CustomerMessage(
+            ticket_id=ticket.id, session_id=ticket.session_id, assignee=ticket.assignee, message=_in_transcript(message)
+        )
+        return _message(event.id, "support.customer.message.v1", event.created_at, ticket, data)
 
     async def route(self, body: bytes) -> Ticket | None:
         """Decide category, priority, team and due time of a requested ticket, and publish it to helpdesks.
@@ -102,13 +138,15 @@ class EscalationService:
         if ticket is None:
             return _nothing_to_route(request)
         context = await self._context(ticket)
-        if ticket.status == "requested":
-            ticket = self._decide(ticket, context.messages)
+        if ticket.category is None:
             try:
-                await self._store.save_ticket(ticket)
+                ticket = await self._store.save_route(self._decide(ticket, context.messages))
             except NotFound:
                 return _nothing_to_route(request)
-        await self._queue.send(ESCALATIONS, _event_message(_hand_off(ticket, context)))
+        hand_off = _hand_off(ticket, context)
+        await self._queue.send(
+            ESCALATIONS, _message(ticket.id, "support.ticket.requested.v1", ticket.created_at, ticket, hand_off)
+        )
         tickets_routed.add(1, {"team": str(ticket.team)})
         _log.info(
             "ticket_routed",
@@ -127,7 +165,7 @@ class EscalationService:
         except NotFound:
             pass
         try:
-            await self._store.get(request.session_id)
+            await self._store.get(request.session_id, expired=True)
         except NotFound:
             return None
         # A replica that lags behind has the conversation and not yet its ticket, which must not be lost.
@@ -135,9 +173,12 @@ class EscalationService:
 
     async def _context(self, ticket: Ticket) -> _Context:
         try:
-            conversation = await self._store.get(ticket.session_id)
+            conversation = await self._store.get(ticket.session_id, expired=True)
             messages = await self._store.messages(
-                ticket.session_id, after=max(0, conversation.last_seq - MAX_MESSAGES), limit=MAX_MESSAGES
+                ticket.session_id,
+                after=max(0, conversation.last_seq - MAX_MESSAGES),
+                limit=MAX_MESSAGES,
+                expired=True,
             )
         except NotFound:
             return _Context()
@@ -148,7 +189,6 @@ class EscalationService:
         route = self._routing.decide([ticket.summary, *said])
         return replace(
             ticket,
-            status="routed",
             sent_at=ticket.sent_at or self._now(),
             category=route.category,
             priority=route.priority,
@@ -188,13 +228,7 @@ def _hand_off(ticket: Ticket, context: _Context) -> HandOff:
     room = MAX_EVENT_BYTES - _bytes(hand_off)
     transcript: list[TranscriptMessage] = []
     for message in reversed(messages):
-        entry = TranscriptMessage(
-            seq=message.seq,
-            role=message.role,
-            text=message.text,
-            time=message.created_at,
-            attachments=tuple(attachment.name for attachment in message.attachments),
-        )
+        entry = _in_transcript(message)
         room -= _bytes(entry) + 1
         if room < 0:
             break
@@ -219,15 +253,29 @@ def _sources_tried(messages: Sequence[Message]) -> tuple[TriedSource, ...]:
     return tuple(tried)[:MAX_SOURCES]
 
 
-def _event_message(data: HandOff) -> QueueMessage:
-    event = TicketEvent(id=data.ticket_id, subject=data.session_id, time=data.created_at, data=data)
+def _in_transcript(message: Message) -> TranscriptMessage:
+    return TranscriptMessage(
+        seq=message.seq,
+        role=message.role,
+        text=message.text,
+        time=message.created_at,
+        attachments=tuple(attachment.name for attachment in message.attachments),
+    )
+
+
+def _message(
+    identifier: str, kind: EventType, time: datetime, ticket: Ticket, data: HandOff | CustomerMessage | TicketReturned
+) -> QueueMessage:
+    """A ticket's own event has the ticket's id. Its properties let a consumer choose without reading the body."""
+    event = Event(id=identifier, type=kind, subject=ticket.session_id, time=time, data=data)
+    routed = {"team": ticket.team, "priority": ticket.priority, "category": ticket.category}
     return QueueMessage(
-        id=data.ticket_id,
+        id=identifier,
         body=event.model_dump_json().encode(),
         content_type=CONTENT_TYPE,
-        subject=event.type,
-        correlation_id=data.session_id,
-        properties={"team": data.team, "priority": data.priority, "category": data.category},
+        subject=kind,
+        correlation_id=ticket.session_id,
+        properties={name: value for name, value in routed.items() if value is not None},
     )
 
 

@@ -12,6 +12,8 @@ from shared.escalation.ticket import Ticket
 Role = Literal["user", "assistant", "human_agent"]
 Owner = Literal["bot", "human"]
 Rating = Literal["up", "down"]
+OperatorRole = Literal["agent", "admin"]
+"""An agent works on tickets; an admin may also take over another's ticket, see the numbers and erase customers."""
 Scalar = str | int | float | bool
 
 
@@ -23,7 +25,8 @@ class Conversation:
     turn are kept apart by the lease: `lease_until` is when the running turn loses its right to answer, None when no
     turn runs. `customer_id` is the key of the customer's facts: the `user_id` where it can be trusted, else the
     session's own id, so that a claimed identity never shows another customer's facts. `filters` narrow what its turns
-    search, see `knowledge.filters`.
+    search, see `knowledge.filters`. `ticket_id` is the newest ticket that is not resolved: while a person owns the
+    conversation, theirs.
     """
 
     session_id: str
@@ -35,6 +38,7 @@ class Conversation:
     last_seq: int = 0
     lease_until: datetime | None = None
     filters: Mapping[str, str] = field(default_factory=dict[str, str])
+    ticket_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,15 @@ class CustomerFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationRecord:
+    """A conversation with all its messages, oldest first, and tickets."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+    tickets: tuple[Ticket, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Erasure:
     """What an erasure removed."""
 
@@ -155,17 +168,20 @@ class Operator:
     display_name: str
     password_hash: str
     created_at: datetime
+    role: OperatorRole = "agent"
 
 
 __all__ = [
     "Attachment",
     "Conversation",
+    "ConversationRecord",
     "CustomerFact",
     "Erasure",
     "Feedback",
     "Message",
     "OpenTurn",
     "Operator",
+    "OperatorRole",
     "Owner",
     "Rating",
     "Role",

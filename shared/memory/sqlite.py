@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from sqlite3 import Connection
 
 from shared.errors import Conflict, NotFound, TurnInProgress
-from shared.escalation.ticket import Ticket
+from shared.escalation.outbox import OutboxEvent, customer_message
+from shared.escalation.ticket import Status, Ticket
 from shared.memory.codec import decode, encode
-from shared.memory.models import Conversation, CustomerFact, Erasure, Feedback, Message, OpenTurn, Operator
+from shared.memory.models import (
+    Conversation,
+    ConversationRecord,
+    CustomerFact,
+    Erasure,
+    Feedback,
+    Message,
+    OpenTurn,
+    Operator,
+)
+from shared.memory.store import TicketState
 from shared.sqlite import Database, iso
 
 PURGED_AT_ONCE = 20
 """Most expired conversations that a new one clears away. More than one, so that none are left for long."""
+RECORDS_AT_ONCE = 100
+"""Conversations that are read in one transaction when all of a time are asked for."""
 
 _CLAIM = 0
 """The length of window that no count has; it marks a claimed key among the hits."""
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS conversations (
-    session_id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, user_id TEXT, expires_at TEXT NOT NULL,
-    last_lease TEXT, document TEXT NOT NULL);
+    session_id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, user_id TEXT, created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL, last_lease TEXT, document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS conversations_of_customer ON conversations (customer_id);
 CREATE INDEX IF NOT EXISTS conversations_of_user ON conversations (user_id);
+CREATE INDEX IF NOT EXISTS conversations_by_start ON conversations (created_at, session_id);
 CREATE INDEX IF NOT EXISTS conversations_by_expiry ON conversations (expires_at);
 CREATE TABLE IF NOT EXISTS messages (
     session_id TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, answer_to TEXT, document TEXT NOT NULL,
@@ -34,8 +48,14 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS answers ON messages (session_id, answer_to);
 CREATE TABLE IF NOT EXISTS tickets (
     session_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, sent INTEGER NOT NULL,
-    routed INTEGER NOT NULL, document TEXT NOT NULL, PRIMARY KEY (session_id, id));
-CREATE INDEX IF NOT EXISTS outbox ON tickets (created_at) WHERE NOT sent;
+    status TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (session_id, id));
+CREATE INDEX IF NOT EXISTS unsent_tickets ON tickets (created_at) WHERE NOT sent;
+CREATE INDEX IF NOT EXISTS tickets_by_id ON tickets (id);
+CREATE INDEX IF NOT EXISTS tickets_by_status ON tickets (status, created_at, id);
+CREATE TABLE IF NOT EXISTS events (
+    session_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, sent INTEGER NOT NULL,
+    document TEXT NOT NULL, PRIMARY KEY (session_id, id));
+CREATE INDEX IF NOT EXISTS unsent_events ON events (created_at) WHERE NOT sent;
 CREATE TABLE IF NOT EXISTS facts (
     customer_id TEXT NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL, document TEXT NOT NULL,
     PRIMARY KEY (customer_id, id));
@@ -58,21 +78,31 @@ class SqliteConversationStore:
     The token of a turn is its lease's end: a lease is only taken when the one before has ended, so a later lease ends
     later. `last_lease` is the newest ever taken, also when its turn is closed; who comes with another has lost it.
 
-    A conversation that has expired is not found, and cleared away when new ones come; but not while one of its tickets
-    waits to be routed, because that ticket is a promise to the customer.
+    A conversation that has expired is not found by a customer any more. It is kept for `retention`, and cleared away
+    when new ones come; but not while one of its tickets waits to be routed, because that is a promise to the customer.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self, path: Path, *, retention: timedelta = timedelta(0), now: Callable[[], datetime] = _utc_now
+    ) -> None:
         self._database = Database(path, schema=_SCHEMA, version=_VERSION)
+        self._retention = retention
         self._now = now
 
     async def create(self, conversation: Conversation, greeting: Message) -> None:
         def work(db: Connection) -> None:
-            _purge(db, self._now())
+            _purge(db, expired=self._now() - self._retention, now=self._now())
             stored = replace(conversation, last_seq=0, lease_until=None)
             inserted = db.execute(
-                "INSERT INTO conversations VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING",
-                (stored.session_id, stored.customer_id, stored.user_id, iso(stored.expires_at), encode(stored)),
+                "INSERT INTO conversations VALUES (?, ?, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING",
+                (
+                    stored.session_id,
+                    stored.customer_id,
+                    stored.user_id,
+                    iso(stored.created_at),
+                    iso(stored.expires_at),
+                    encode(stored),
+                ),
             )
             if not inserted.rowcount:
                 raise Conflict("There is a conversation of this id already.")
@@ -80,22 +110,24 @@ class SqliteConversationStore:
 
         await self._database.write(work)
 
-    async def get(self, session_id: str) -> Conversation:
-        return await self._database.read(lambda db: self._conversation(db, session_id)[0])
+    async def get(self, session_id: str, *, expired: bool = False) -> Conversation:
+        return await self._database.read(lambda db: self._conversation(db, session_id, expired=expired)[0])
 
     async def open_turn(self, message: Message, *, lease_until: datetime, history: int) -> OpenTurn:
         def work(db: Connection) -> OpenTurn:
             conversation, _ = self._conversation(db, message.session_id)
             stored, answer = _message(db, message.session_id, message.id), _answer(db, message)
             if stored and answer:
-                return OpenTurn(conversation, stored, _before(db, stored, history), answer)
+                return OpenTurn(conversation, stored, _before(db, stored.session_id, stored.seq, history), answer)
             if conversation.lease_until and conversation.lease_until > self._now():
                 raise TurnInProgress("An earlier message of this conversation is still being answered.")
             if stored is None:
                 conversation, stored = _add(db, conversation, message, None)
+            else:
+                _tell_person(db, conversation, stored)
             conversation = replace(conversation, lease_until=lease_until)
             _save(db, conversation, last_lease=iso(lease_until))
-            return OpenTurn(conversation, stored, _before(db, stored, history))
+            return OpenTurn(conversation, stored, _before(db, stored.session_id, stored.seq, history))
 
         return await self._database.write(work)
 
@@ -114,13 +146,13 @@ class SqliteConversationStore:
             if lease is None or iso(lease) != last_lease:
                 raise Conflict("This turn took too long; another one of the same conversation has begun since.")
             if conversation.lease_until is None:
-                return None  # closed before, without an answer
+                return None  # closed before, without an answer; or a person came after the lease had run out
             conversation = replace(conversation, lease_until=None)
             stored = None
             if answer is not None:
                 conversation, stored = _add(db, conversation, replace(answer, reply_to=turn.message.id), ticket)
             elif ticket is not None:
-                _add_ticket(db, ticket)
+                conversation = _add_ticket(db, conversation, ticket)
             for fact in facts:
                 _save_fact(db, fact)
             _save(db, conversation)
@@ -139,9 +171,11 @@ class SqliteConversationStore:
 
         return await self._database.write(work)
 
-    async def messages(self, session_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Message, ...]:
+    async def messages(
+        self, session_id: str, *, after: int = 0, limit: int = 1000, expired: bool = False
+    ) -> tuple[Message, ...]:
         def work(db: Connection) -> tuple[Message, ...]:
-            self._conversation(db, session_id)
+            self._conversation(db, session_id, expired=expired)
             rows = db.execute(
                 "SELECT document FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?",
                 (session_id, after, limit),
@@ -169,8 +203,57 @@ class SqliteConversationStore:
         return await self._erase(lambda db: _remove(db, session_id))
 
     # ---- tickets
-    async def ticket(self, ticket_id: str, session_id: str) -> Ticket:
+    async def ticket(self, ticket_id: str, session_id: str | None = None) -> Ticket:
         return await self._database.read(lambda db: _ticket(db, ticket_id, session_id))
+
+    async def tickets(
+        self,
+        *,
+        statuses: Collection[Status],
+        team: str | None = None,
+        assignee: str | None = None,
+        untouched_since: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Ticket]:
+        conditions, values = [f"status IN ({', '.join('?' * len(statuses))})"], list[object](statuses)
+        for condition, value in (
+            ("document ->> 'team' = ?", team),
+            ("document ->> 'assignee' = ?", assignee),
+            ("coalesce(document ->> 'touched_at', created_at) <= ?", iso(untouched_since) if untouched_since else None),
+            ("(created_at, id) > (SELECT created_at, id FROM tickets WHERE id = ?)", after),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                values.append(value)
+        query = f"SELECT document FROM tickets WHERE {' AND '.join(conditions)} ORDER BY created_at, id LIMIT ?"  # noqa: S608
+
+        def work(db: Connection) -> Sequence[Ticket]:
+            return [decode(Ticket, row[0]) for row in db.execute(query, (*values, limit))]
+
+        return await self._database.read(work)
+
+    async def change_ticket(
+        self, ticket: Ticket, change: Callable[[TicketState], TicketState], *, once: str | None = None
+    ) -> TicketState:
+        def work(db: Connection) -> TicketState:
+            stored = _ticket(db, ticket.id, ticket.session_id)
+            conversation, _ = self._conversation(db, ticket.session_id, expired=True)
+            newest = _before(db, ticket.session_id, conversation.last_seq + 1, 1)[0]
+            state = TicketState(conversation, stored, newest)
+            if once and (message := _message(db, ticket.session_id, once)):
+                return replace(state, message=message)
+            changed = change(state)
+            conversation, message = changed.conversation, changed.message
+            if message is not newest:
+                conversation, message = _add(db, conversation, message, None)
+            if changed.event:
+                _save_event(db, changed.event)
+            _save_ticket(db, changed.ticket)
+            _save(db, conversation)
+            return replace(changed, conversation=conversation, message=message)
+
+        return await self._database.write(work)
 
     async def unsent_tickets(self, *, created_before: datetime, limit: int = 100) -> Sequence[Ticket]:
         def work(db: Connection) -> Sequence[Ticket]:
@@ -193,11 +276,40 @@ class SqliteConversationStore:
 
         await self._database.write(work)
 
-    async def save_ticket(self, ticket: Ticket) -> None:
-        def work(db: Connection) -> None:
-            # Routing may have read the ticket before the sender could mark it: that mark must survive.
+    async def save_route(self, ticket: Ticket) -> Ticket:
+        def work(db: Connection) -> Ticket:
+            # Since routing read the ticket, its sender may have marked it, and an operator taken it.
             stored = _ticket(db, ticket.id, ticket.session_id)
-            _save_ticket(db, replace(ticket, sent_at=stored.sent_at or ticket.sent_at))
+            routed = replace(
+                stored,
+                status="open" if stored.status == "requested" else stored.status,
+                sent_at=stored.sent_at or ticket.sent_at,
+                category=ticket.category,
+                priority=ticket.priority,
+                team=ticket.team,
+                due_at=ticket.due_at,
+            )
+            _save_ticket(db, routed)
+            return routed
+
+        return await self._database.write(work)
+
+    async def unsent_events(self, *, created_before: datetime, limit: int = 100) -> Sequence[OutboxEvent]:
+        def work(db: Connection) -> Sequence[OutboxEvent]:
+            rows = db.execute(
+                "SELECT document FROM events WHERE NOT sent AND created_at < ? ORDER BY created_at, id LIMIT ?",
+                (iso(created_before), limit),
+            )
+            return [decode(OutboxEvent, row[0]) for row in rows]
+
+        return await self._database.read(work)
+
+    async def mark_event_sent(self, event: OutboxEvent, at: datetime) -> None:
+        def work(db: Connection) -> None:
+            db.execute(
+                "UPDATE events SET sent = 1, document = ? WHERE session_id = ? AND id = ? AND NOT sent",
+                (encode(replace(event, sent_at=at)), event.session_id, event.id),
+            )
 
         await self._database.write(work)
 
@@ -240,6 +352,24 @@ class SqliteConversationStore:
             )
 
         return await self._erase(work)
+
+    # ---- what happened
+    async def records(self, *, since: datetime, until: datetime) -> AsyncIterator[ConversationRecord]:
+        after = (iso(since), "")
+
+        def work(db: Connection) -> Sequence[ConversationRecord]:
+            rows = db.execute(
+                "SELECT document FROM conversations WHERE (created_at, session_id) > (?, ?) AND created_at < ?"
+                " ORDER BY created_at, session_id LIMIT ?",
+                (*after, iso(until), RECORDS_AT_ONCE),
+            )
+            return [_record(db, decode(Conversation, row[0])) for row in rows]
+
+        while page := await self._database.read(work):
+            for record in page:
+                yield record
+            last = page[-1].conversation
+            after = (iso(last.created_at), last.session_id)
 
     # ---- operators
     async def operator(self, username: str) -> Operator | None:
@@ -289,11 +419,13 @@ class SqliteConversationStore:
     async def close(self) -> None:
         await self._database.close()
 
-    def _conversation(self, db: Connection, session_id: str) -> tuple[Conversation, str | None]:
+    def _conversation(
+        self, db: Connection, session_id: str, *, expired: bool = False
+    ) -> tuple[Conversation, str | None]:
         """The conversation and its newest lease."""
         row = db.execute(
-            "SELECT document, last_lease FROM conversations WHERE session_id = ? AND expires_at > ?",
-            (session_id, iso(self._now())),
+            "SELECT document, last_lease FROM conversations WHERE session_id = ? AND (expires_at > ? OR ?)",
+            (session_id, iso(self._now()), expired),
         ).fetchone()
         if row is None:
             raise NotFound("There is no such conversation, or it has expired.")
@@ -308,15 +440,16 @@ class SqliteConversationStore:
 
 def _save(db: Connection, conversation: Conversation, *, last_lease: str | None = None) -> None:
     db.execute(
-        "UPDATE conversations SET document = ?, last_lease = coalesce(?, last_lease) WHERE session_id = ?",
-        (encode(conversation), last_lease, conversation.session_id),
+        "UPDATE conversations SET document = ?, expires_at = ?, last_lease = coalesce(?, last_lease)"
+        " WHERE session_id = ?",
+        (encode(conversation), iso(conversation.expires_at), last_lease, conversation.session_id),
     )
 
 
 def _add(
     db: Connection, conversation: Conversation, message: Message, ticket: Ticket | None
 ) -> tuple[Conversation, Message]:
-    """Store a message under the next number, and its ticket. Saving the conversation is left to the caller."""
+    """Store a message under the next number, with its ticket and event. The caller saves the conversation."""
     message = replace(message, seq=conversation.last_seq + 1)
     db.execute(
         "INSERT INTO messages VALUES (?, ?, ?, ?, ?)",
@@ -328,9 +461,23 @@ def _add(
             encode(message),
         ),
     )
-    if ticket is not None:
-        _add_ticket(db, ticket)
-    return replace(conversation, last_seq=message.seq), message
+    _tell_person(db, conversation, message)
+    conversation = replace(conversation, last_seq=message.seq)
+    return (conversation if ticket is None else _add_ticket(db, conversation, ticket)), message
+
+
+def _tell_person(db: Connection, conversation: Conversation, message: Message) -> None:
+    """What the customer writes goes to the person who owns the conversation."""
+    if event := customer_message(conversation, message):
+        _save_event(db, event)
+
+
+def _save_event(db: Connection, event: OutboxEvent) -> None:
+    """The first of an id stays, and whether it was sent."""
+    db.execute(
+        "INSERT INTO events VALUES (?, ?, ?, 0, ?) ON CONFLICT DO NOTHING",
+        (event.session_id, event.id, iso(event.created_at), encode(event)),
+    )
 
 
 def _message(db: Connection, session_id: str, message_id: str) -> Message | None:
@@ -348,23 +495,37 @@ def _answer(db: Connection, message: Message) -> Message | None:
     return decode(Message, row[0]) if row else None
 
 
-def _before(db: Connection, message: Message, limit: int) -> tuple[Message, ...]:
+def _before(db: Connection, session_id: str, seq: int, limit: int) -> tuple[Message, ...]:
     rows = db.execute(
         "SELECT document FROM messages WHERE session_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-        (message.session_id, message.seq, limit),
+        (session_id, seq, limit),
     ).fetchall()
     return tuple(decode(Message, row[0]) for row in reversed(rows))
 
 
-def _ticket(db: Connection, ticket_id: str, session_id: str) -> Ticket:
-    row = db.execute("SELECT document FROM tickets WHERE session_id = ? AND id = ?", (session_id, ticket_id)).fetchone()
+def _record(db: Connection, conversation: Conversation) -> ConversationRecord:
+    def documents(table: str, order: str) -> list[str]:
+        query = f"SELECT document FROM {table} WHERE session_id = ? ORDER BY {order}"  # noqa: S608
+        return [row[0] for row in db.execute(query, (conversation.session_id,))]
+
+    return ConversationRecord(
+        conversation,
+        tuple(decode(Message, document) for document in documents("messages", "seq")),
+        tuple(decode(Ticket, document) for document in documents("tickets", "created_at, id")),
+    )
+
+
+def _ticket(db: Connection, ticket_id: str, session_id: str | None) -> Ticket:
+    row = db.execute(
+        "SELECT document FROM tickets WHERE id = ? AND session_id = coalesce(?, session_id)", (ticket_id, session_id)
+    ).fetchone()
     if row is None:
         raise NotFound("There is no such ticket.")
     return decode(Ticket, row[0])
 
 
-def _add_ticket(db: Connection, ticket: Ticket) -> None:
-    """The same message makes the same ticket: the first one stays."""
+def _add_ticket(db: Connection, conversation: Conversation, ticket: Ticket) -> Conversation:
+    """The same message makes the same ticket: the first one stays. The caller saves the conversation."""
     db.execute(
         "INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
@@ -372,16 +533,17 @@ def _add_ticket(db: Connection, ticket: Ticket) -> None:
             ticket.id,
             iso(ticket.created_at),
             ticket.sent_at is not None,
-            ticket.status == "routed",
+            ticket.status,
             encode(ticket),
         ),
     )
+    return replace(conversation, ticket_id=ticket.id)
 
 
 def _save_ticket(db: Connection, ticket: Ticket) -> None:
     db.execute(
-        "UPDATE tickets SET sent = ?, routed = ?, document = ? WHERE session_id = ? AND id = ?",
-        (ticket.sent_at is not None, ticket.status == "routed", encode(ticket), ticket.session_id, ticket.id),
+        "UPDATE tickets SET sent = ?, status = ?, document = ? WHERE session_id = ? AND id = ?",
+        (ticket.sent_at is not None, ticket.status, encode(ticket), ticket.session_id, ticket.id),
     )
 
 
@@ -396,6 +558,7 @@ def _remove(db: Connection, session_id: str) -> Erasure:
     def delete(table: str) -> int:
         return db.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,)).rowcount  # noqa: S608
 
+    delete("events")
     return Erasure(
         conversations=delete("conversations"), messages=delete("messages"), tickets=delete("tickets"), facts=facts
     )
@@ -412,12 +575,12 @@ def _remove_facts(db: Connection, customer_id: str) -> int:
     return db.execute("DELETE FROM facts WHERE customer_id = ?", (customer_id,)).rowcount
 
 
-def _purge(db: Connection, now: datetime) -> None:
-    expired = db.execute(
+def _purge(db: Connection, *, expired: datetime, now: datetime) -> None:
+    sessions = db.execute(
         "SELECT session_id FROM conversations c WHERE expires_at <= ? AND NOT EXISTS"
-        " (SELECT 1 FROM tickets t WHERE t.session_id = c.session_id AND NOT t.routed) LIMIT ?",
-        (iso(now), PURGED_AT_ONCE),
+        " (SELECT 1 FROM tickets t WHERE t.session_id = c.session_id AND t.status = 'requested') LIMIT ?",
+        (iso(expired), PURGED_AT_ONCE),
     ).fetchall()
-    for (session_id,) in expired:
+    for (session_id,) in sessions:
         _remove(db, session_id)
     db.execute("DELETE FROM facts WHERE document ->> 'expires_at' <= ?", (iso(now),))

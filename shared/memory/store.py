@@ -6,13 +6,16 @@ of them does so in one atomic batch. Every method raises `Unavailable` when the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.escalation.ticket import Ticket
+from shared.escalation.outbox import OutboxEvent
+from shared.escalation.ticket import Status, Ticket
 from shared.memory.models import (
     Conversation,
+    ConversationRecord,
     CustomerFact,
     Erasure,
     Feedback,
@@ -22,13 +25,25 @@ from shared.memory.models import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class TicketState:
+    """A ticket with its conversation. `message` is the conversation's newest, or the one that a change adds; `event` is
+    what a change puts into the outbox."""
+
+    conversation: Conversation
+    ticket: Ticket
+    message: Message
+    event: OutboxEvent | None = None
+
+
 class ConversationStore(Protocol):
     async def create(self, conversation: Conversation, greeting: Message) -> None:
         """Store a new conversation with its first message (numbered 1). Raises `Conflict` if the id is taken."""
         ...
 
-    async def get(self, session_id: str) -> Conversation:
-        """Raises `NotFound` if there is none, if it was erased, or if it has expired (`expires_at` ≤ now)."""
+    async def get(self, session_id: str, *, expired: bool = False) -> Conversation:
+        """Raises `NotFound` if there is none, if it was erased, or if it has expired (`expires_at` ≤ now). With
+        `expired`, also one that has expired and is still kept."""
         ...
 
     async def open_turn(self, message: Message, *, lease_until: datetime, history: int) -> OpenTurn:
@@ -37,6 +52,7 @@ class ConversationStore(Protocol):
         Idempotent by `message.id`. Seen before and answered: `OpenTurn.answer` is that answer and no lease is taken.
         Seen before and not answered (the process died): the stored message is kept as it was and the lease taken anew.
         `OpenTurn.history` holds at most `history` messages before this one.
+        While a person owns the conversation, the batch puts a `customer.message` into the outbox, once a message.
         Raises `TurnInProgress` while another turn holds an unexpired lease, `NotFound` for an unknown conversation.
         """
         ...
@@ -50,21 +66,25 @@ class ConversationStore(Protocol):
     ) -> Message | None:
         """In one batch: store the answer (numbered) and the facts, put the ticket into the outbox, release the lease.
 
-        Returns the stored answer; None when there is none (a human owns the conversation). Closing a second time
-        returns the first answer and changes nothing. Raises `Conflict` when the lease was lost to another turn,
-        `NotFound` when the conversation was erased meanwhile: then nothing is stored.
+        Returns the stored answer; None when there is none (a human owns the conversation, also one who came after the
+        lease had run out). A ticket becomes the conversation's. Closing a second time returns the first answer and
+        changes nothing. Raises `Conflict` when the lease was lost to another turn, `NotFound` when the conversation was
+        erased meanwhile: then nothing is stored.
         """
         ...
 
     async def append(self, message: Message, ticket: Ticket | None = None) -> Message:
-        """Add a message outside a turn (a human's reply, a hand-over notice), numbered; with it, maybe, a ticket.
+        """Add a message outside a turn (a hand-over notice, a comment), numbered; with it, maybe, a ticket.
 
-        Idempotent by `message.id`: a second call returns the stored message and adds nothing.
+        Idempotent by `message.id`: a second call returns the stored message and adds nothing. A customer's message goes
+        into the outbox as in `open_turn`.
         """
         ...
 
-    async def messages(self, session_id: str, *, after: int = 0, limit: int = 1000) -> tuple[Message, ...]:
-        """The messages with `seq` > after, oldest first. Raises `NotFound` for an unknown conversation."""
+    async def messages(
+        self, session_id: str, *, after: int = 0, limit: int = 1000, expired: bool = False
+    ) -> tuple[Message, ...]:
+        """The messages with `seq` > after, oldest first. Raises `NotFound` as `get` does."""
         ...
 
     async def set_feedback(self, session_id: str, message_id: str, feedback: Feedback) -> Message:
@@ -75,10 +95,38 @@ class ConversationStore(Protocol):
         """Remove a conversation with all it holds; also one that is already gone (then all counts are 0)."""
         ...
 
-    # ---- tickets: the outbox
-    async def ticket(self, ticket_id: str, session_id: str) -> Ticket:
-        """Raises `NotFound`."""
+    # ---- tickets
+    async def ticket(self, ticket_id: str, session_id: str | None = None) -> Ticket:
+        """Raises `NotFound`. Without the session, which an operator may not know, it takes longer to find."""
         ...
+
+    async def tickets(
+        self,
+        *,
+        statuses: Collection[Status],
+        team: str | None = None,
+        assignee: str | None = None,
+        untouched_since: datetime | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[Ticket]:
+        """Tickets in one of these statuses, oldest first. `after` is the id of the last ticket that was read before;
+        `untouched_since` leaves out those that an operator did something with later than that."""
+        ...
+
+    async def change_ticket(
+        self, ticket: Ticket, change: Callable[[TicketState], TicketState], *, once: str | None = None
+    ) -> TicketState:
+        """In one batch: store what `change` makes of a ticket and its conversation as they are now, add its message
+        (numbered) if it is a new one, and put its event into the outbox. Returns the new state.
+
+        `change` may be called more than once and must only compute; what it raises leaves everything as it was. With
+        `once`, the id of a message: if that one is stored already, it and the present state are returned, unchanged.
+        Works on an expired conversation too. Raises `NotFound` if the ticket was erased.
+        """
+        ...
+
+    # ---- the outbox
 
     async def unsent_tickets(self, *, created_before: datetime, limit: int = 100) -> Sequence[Ticket]:
         """Tickets never acknowledged by the queue, oldest first."""
@@ -88,8 +136,17 @@ class ConversationStore(Protocol):
         """The queue has the ticket: take it out of the outbox. Idempotent; silent if the ticket was erased."""
         ...
 
-    async def save_ticket(self, ticket: Ticket) -> None:
-        """Replace a stored ticket (routing adds category, priority, team and due time). Raises `NotFound`."""
+    async def save_route(self, ticket: Ticket) -> Ticket:
+        """Store what routing decided: category, priority, team and due time; a requested ticket is open now. What an
+        operator did meanwhile stays. Returns the ticket as stored. Raises `NotFound`."""
+        ...
+
+    async def unsent_events(self, *, created_before: datetime, limit: int = 100) -> Sequence[OutboxEvent]:
+        """Events never acknowledged by the queue, oldest first."""
+        ...
+
+    async def mark_event_sent(self, event: OutboxEvent, at: datetime) -> None:
+        """The queue has the event. Idempotent; silent if it was erased."""
         ...
 
     # ---- customer facts
@@ -107,6 +164,11 @@ class ConversationStore(Protocol):
 
     async def erase_customer(self, customer_id: str) -> Erasure:
         """Remove every conversation, ticket and fact of a customer, whoever's `user_id` or `customer_id` it is."""
+        ...
+
+    # ---- what happened
+    def records(self, *, since: datetime, until: datetime) -> AsyncIterator[ConversationRecord]:
+        """Every conversation that is kept and began in [since, until), also expired ones, oldest first."""
         ...
 
     # ---- operators

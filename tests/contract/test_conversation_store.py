@@ -106,7 +106,7 @@ async def test_an_unknown_conversation_is_not_found(store, clock):
         store.append(said("m1", "nope")),
         store.set_feedback("nope", "m1", Feedback("up")),
         store.ticket("t1", "nope"),
-        store.save_ticket(ticket("t1", "nope")),
+        store.save_route(ticket("t1", "nope")),
     ]
     for attempt in attempts:
         with pytest.raises(NotFound):
@@ -461,10 +461,8 @@ async def test_routing_and_sending_do_not_undo_each_other(store):
     await store.append(said("m1"), ticket("t1", age=60))
     read_by_routing = await store.ticket("t1", "s1")
     await store.mark_sent(ticket("t1"), START)  # only now the sender comes to mark it
-    routed = replace(
-        read_by_routing, status="routed", category="billing", priority="high", team="billing", due_at=START
-    )
-    await store.save_ticket(routed)
+    routed = replace(read_by_routing, status="open", category="billing", priority="high", team="billing", due_at=START)
+    await store.save_route(routed)
     await store.mark_sent(ticket("t1"), START + timedelta(seconds=9))
     assert await store.ticket("t1", "s1") == replace(routed, sent_at=START)
     assert await store.unsent_tickets(created_before=START) == []
@@ -480,7 +478,7 @@ async def test_a_ticket_outlives_its_conversation_until_it_is_routed(store, cloc
     )
     assert [one.id for one in await store.unsent_tickets(created_before=clock.now)] == ["t1"]
     await store.mark_sent(ticket("t1"), clock.now)
-    await store.save_ticket(replace(await store.ticket("t1", "s1"), status="routed", team="care"))
+    await store.save_route(replace(await store.ticket("t1", "s1"), status="open", team="care"))
     assert (await store.ticket("t1", "s1")).team == "care"
 
 

@@ -56,5 +56,6 @@ def test_every_function_is_indexed_with_its_trigger(tmp_path: Path) -> None:
             "connection": "SERVICE_BUS",
         },
         "relay_tickets": {"type": "timerTrigger", "schedule": "0 * * * * *"},
+        "return_silent_conversations": {"type": "timerTrigger", "schedule": "30 * * * * *"},
     }
     assert list(tmp_path.iterdir()) == [], "indexing opens nothing"

@@ -146,7 +146,9 @@ async def test_twice_without_an_answer_asks_a_person(make_chat: MakeChat) -> Non
     assert second.ticket_id
     assert second.ticket_id in second.text
     third = await chat.say("And do you sell rockets?")
-    assert third.ticket_id is None
+    assert third.ticket_id == second.ticket_id, "the colleague who comes reads it all"
+    assert "could not find" in third.text
+    assert f"has your request already and will answer here; your reference is {second.ticket_id}" in third.text
 
 
 async def test_courtesies_are_answered_without_documents(make_chat: MakeChat) -> None:

@@ -131,7 +131,7 @@ async def test_expired_conversations_are_cleared_away_but_not_their_waiting_tick
         seconds = 7200 if name == "alive" else 60
         await store.create(conversation(name, expires_in=seconds), said("greeting", name))
         await store.remember(CustomerFact("f1", f"session:{name}", "likes tea", "m1", START))
-    await store.append(said("m1", "gone"), replace(ticket("t1", "gone"), status="routed"))
+    await store.append(said("m1", "gone"), replace(ticket("t1", "gone"), status="open"))
     await store.append(said("m1", "waiting"), ticket("t2", "waiting"))
     time[0] += timedelta(seconds=61)
     await store.create(conversation("new"), said("greeting", "new"))
@@ -142,7 +142,7 @@ async def test_expired_conversations_are_cleared_away_but_not_their_waiting_tick
     assert await store.facts("session:gone") == ()
     assert (await store.get("alive")).last_seq == 1
 
-    await store.save_ticket(replace(await store.ticket("t2", "waiting"), status="routed"))
+    await store.save_route(replace(await store.ticket("t2", "waiting"), status="open"))
     await store.create(conversation("newer"), said("greeting", "newer"))
     assert await store.erase("waiting") == Erasure()
 

@@ -27,7 +27,7 @@ from shared.conversation.running import RunningTurn
 from shared.errors import InvalidInput, NotFound, PayloadTooLarge, SupportAgentError
 from shared.escalation.ticket import Ticket
 from shared.knowledge.index import DocumentStatus
-from shared.memory.models import Conversation, Erasure, Feedback, Message, Operator, Rating, Source, Usage
+from shared.memory.models import Conversation, Erasure, Feedback, Message, Operator, OperatorRole, Rating, Source, Usage
 from shared.security.ratelimits import LocalHits, RateLimiter
 from shared.security.tokens import Tokens
 from shared.security.uploads import check_uploads
@@ -235,7 +235,9 @@ class Api:
         token = self.services.tokens.issue_session(conversation.session_id, conversation.expires_at)
         return f"/chat/sessions/{conversation.session_id}", {"Authorization": f"Bearer {token}"}
 
-    def operator(self) -> dict[str, str]:
+    def operator(self, role: OperatorRole = "admin") -> dict[str, str]:
+        """The header of an operator who is signed in."""
+        self.services.store.operators["ada"] = Operator("ada", "Ada L.", "", self.services.clock.now, role)
         return {"Authorization": f"Bearer {self.services.tokens.issue_operator('ada')[0]}"}
 
     async def events(self, path: str, headers: Mapping[str, str], text: str = "Hi") -> list[dict[str, Any]]:

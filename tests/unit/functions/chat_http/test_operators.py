@@ -13,7 +13,7 @@ HASH = hash_password(PASSWORD)
 
 @pytest.fixture
 def with_ada(api: Any) -> Any:
-    api.services.store.operators["ada"] = Operator("ada", "Ada L.", HASH, datetime(2026, 1, 1, tzinfo=UTC))
+    api.services.store.operators["ada"] = Operator("ada", "Ada L.", HASH, datetime(2026, 1, 1, tzinfo=UTC), "admin")
     return api
 
 
@@ -24,6 +24,7 @@ async def test_an_operator_signs_in_and_may_erase_a_customer(with_ada: Any) -> N
     signed_in = response.json()
     assert signed_in["token_type"] == "bearer"
     assert signed_in["expires_at"] == "2026-05-04T13:00:10Z"
+    assert (signed_in["display_name"], signed_in["role"]) == ("Ada L.", "admin")
     await with_ada.start("user123")
     await with_ada.start("user123")
     headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
@@ -65,6 +66,16 @@ async def test_erasing_a_customer_needs_an_operator(api: Any, problem: Any) -> N
     response = await api.http.delete("/customers/user123")
     problem(response, 401)
     assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_erasing_a_customer_needs_an_admin(api: Any, problem: Any) -> None:
+    problem(await api.http.delete("/customers/user123", headers=api.operator("agent")), 403)
+
+
+async def test_an_account_that_is_gone_opens_nothing(api: Any, problem: Any) -> None:
+    headers = api.operator()
+    del api.services.store.operators["ada"]
+    problem(await api.http.delete("/customers/user123", headers=headers), 401)
 
 
 @pytest.mark.parametrize("user_id", ["org/7", "a b", "ümlaut@example.com", "auth0|5f", "x?y#z"])
