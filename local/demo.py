@@ -1,14 +1,13 @@
 """`python -m local.demo`: one conversation from the first question to its erasure, played without a person.
 
-Starts the app with a fresh data folder, talks to it over HTTP as a customer, and takes the ticket from the queue as a
-helpdesk would. Each step is checked; the exit code is 0 if all went well.
+Starts the app with a fresh data folder, talks to it over HTTP as a customer, and works on the ticket with the helpdesk
+of `tools.helpdesk` as a person would. Each step is checked; the exit code is 0 if all went well.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,10 +22,8 @@ from typing import Any
 import httpx
 
 from local.setup import ROOT
-from shared.escalation.queue import ESCALATIONS
-from shared.escalation.sqlite import SqliteTicketQueue
 
-START, STOP, ANSWER, TICKET = 300, 30, 60, 30
+START, STOP, ANSWER, DESK = 300, 30, 60, 30
 """Seconds to wait for each of them at most."""
 
 QUESTIONS = (
@@ -37,6 +34,8 @@ QUESTIONS = (
 """Each with the documents that answer it; one of them must be among the sources."""
 
 HUMAN = "I would like to talk to a person, please."
+REPLY = "Hello, this is Ada. I have asked the courier where your parcel is."
+THANKS = "Thank you, Ada!"
 
 
 class Wrong(Exception):
@@ -68,7 +67,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="support-agent-demo-") as folder:
             tell(story, Path(folder))
-    except (Wrong, httpx.HTTPError, subprocess.TimeoutExpired, LookupError, ValueError) as error:
+    except (Wrong, httpx.HTTPError, subprocess.SubprocessError, LookupError, ValueError) as error:
         print(f"\ndemo: failed at {story.step}: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -92,8 +91,11 @@ def tell(story: Story, data_dir: Path) -> None:
             answer = answered(customer.post(f"{place}/messages", json={"message": HUMAN}))
             show("agent", answer["message"])
             expect(bool(answer["ticket_id"]), "the answer brought no ticket")
-        with story("ticket", "The helpdesk takes the ticket from its queue"):
-            asyncio.run(take_ticket(data_dir / "queues.db", answer["ticket_id"]))
+        with story("ticket", "A colleague takes the ticket from the helpdesk's queue"), helpdesk(url, data_dir) as desk:
+            work_on_ticket(desk, customer, place, answer["ticket_id"])
+        with story("again", "… and the bot answers again"):
+            question, documents = QUESTIONS[0]
+            ask(customer, place, question, documents)
         with story("erasure", "The customer wants the conversation erased"):
             answered(customer.delete(place), 200, 204)
             answered(customer.get(f"{place}/history"), 404)
@@ -158,24 +160,93 @@ def ask(customer: httpx.Client, place: str, question: str, documents: set[str]) 
     expect(bool(documents & sources), f"{question!r} was answered from {sorted(sources)}, not {sorted(documents)}")
 
 
-async def take_ticket(path: Path, ticket_id: str) -> None:
-    queue = SqliteTicketQueue(path)
+class Desk:
+    """The helpdesk in a terminal of its own, and a person at it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def type(self, line: str) -> None:
+        print(f"  {'desk':>8} > {line}")
+        self.enter(line)
+
+    def enter(self, line: str) -> None:
+        if typing := self._process.stdin:
+            typing.write(line + "\n")
+            typing.flush()
+
+    def leave(self) -> None:
+        self.enter("/quit")
+        expect(self._process.wait(DESK) == 0, f"the helpdesk ended with code {self._process.returncode}")
+
+    def wait_for(self, text: str) -> None:
+        """Reads along until the helpdesk shows this text."""
+        late = threading.Timer(DESK, self._process.kill)
+        late.start()
+        try:
+            for line in self._process.stdout or ():
+                print(f"  {'desk':>8} {line.rstrip()}", flush=True)
+                if text in line:
+                    return
+        finally:
+            late.cancel()
+        raise Wrong(f"the helpdesk did not show {text!r} within {DESK} s")
+
+
+@contextmanager
+def helpdesk(url: str, data_dir: Path) -> Generator[Desk]:
+    """The consumer, signed in with an account made for this story."""
+    env = os.environ | {"DATA_DIR": str(data_dir), "AUTH_MODE": "open", "COLUMNS": "200"}
+    password = secrets.token_urlsafe(16)
+    subprocess.run(
+        [sys.executable, "-m", "tools.create_operator", "ada", "--display-name", "Ada", "--stdin"],
+        cwd=ROOT,
+        env=env,
+        input=password + "\n",
+        text=True,
+        check=True,
+        timeout=DESK,
+    )
+    process = subprocess.Popen(  # noqa: S603 - the URL is that of the app started above
+        [sys.executable, "-m", "tools.helpdesk", "ada", "--url", url],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
     try:
-        async with asyncio.timeout(TICKET):
-            while not (received := await queue.receive(ESCALATIONS)):  # noqa: ASYNC110 - another process fills it
-                await asyncio.sleep(0.2)
-        event = json.loads(received[0].message.body)
-        ticket = event["data"]
-        for name in ("type", "time"):
-            print(f"  {name:<9} {event[name]}")
-        for name in ("ticket_id", "team", "category", "priority", "due_at", "summary"):
-            print(f"  {name:<9} {ticket[name]}")
-        expect(ticket["ticket_id"] == ticket_id, f"the queue held {ticket['ticket_id']}, not {ticket_id}")
-        await queue.complete(received[0])
-    except TimeoutError:
-        raise Wrong(f"no ticket within {TICKET} s") from None
+        desk = Desk(process)
+        desk.enter(password)
+        yield desk
+        desk.leave()
     finally:
-        await queue.close()
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def work_on_ticket(desk: Desk, customer: httpx.Client, place: str, ticket_id: str) -> None:
+    """Claim, reply, hear from the customer, resolve; and what the customer sees of it."""
+    desk.wait_for("customer_request: ")
+    desk.type("/claim 1")
+    desk.wait_for("you have #1")
+    desk.type(REPLY)
+    desk.wait_for("sent")
+    seen = answered(customer.get(f"{place}/messages"))
+    reply = seen["messages"][-1]
+    show(reply["author"] or "?", reply["message"])
+    expect((reply["role"], reply["message"]) == ("human_agent", REPLY), "the customer does not see the reply")
+    show("customer", THANKS)
+    silent = answered(customer.post(f"{place}/messages", json={"message": THANKS}), 202)
+    expect(silent["message"] is None, "the bot spoke while a person had the conversation")
+    desk.wait_for(THANKS)
+    desk.type("/resolve")
+    desk.wait_for("resolved")
+    notice = answered(customer.get(f"{place}/messages"))["messages"][-1]
+    show("agent", notice["message"])
+    expect(ticket_id in notice["message"], "the customer does not see that the request is closed")
 
 
 def answered(response: httpx.Response, *expected: int) -> Any:

@@ -1,0 +1,338 @@
+"""A helpdesk in the terminal: tickets come in live, a person claims, answers and resolves them.
+
+python -m tools.helpdesk ada                            of the app on this machine
+python -m tools.helpdesk ada --url https://HOST         of another
+
+It is also the example for integrators: it knows no more than any helpdesk tool can. Tickets and what customers write
+come from the `escalations` queue (see docs/helpdesk.md), everything a person does goes through the HTTP API. A message
+of the queue is settled once it is on the screen, and goes to one consumer only: beside a helpdesk tool that is in use,
+this one would take its tickets away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import json
+import shutil
+import sys
+import textwrap
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from shared.errors import Conflict, SupportAgentError, Unavailable
+from shared.escalation.queue import ESCALATIONS, ReceivedMessage, TicketQueue
+from shared.services import get_services
+
+POLL_SECONDS = 0.5
+PAUSE_SECONDS = 10.0
+"""Between two attempts at a queue that does not answer."""
+PATIENCE = 20
+"""Seconds in which a claim is tried again while the bot finishes an answer."""
+HELP = """\
+/list             the tickets that wait, and yours
+/show N           ticket N with its whole conversation
+/claim N          take it: the bot is silent, and what you type goes to the customer
+/wait             your ticket waits for the customer
+/release          give your ticket back, to a colleague
+/resolve [N]      it is done: the bot answers again
+/help  /quit"""
+
+
+class Refused(Exception):
+    """The API said no; the message is its reason."""
+
+
+class Api:
+    """What an operator can do over HTTP. Every method raises `Refused`."""
+
+    def __init__(self, http: httpx.AsyncClient, username: str, password: str) -> None:
+        self._http = http
+        self._login = {"username": username, "password": password}
+
+    async def sign_in(self) -> dict[str, Any]:
+        account = _content(await self._request("POST", "/auth/login", self._login))
+        self._http.headers["Authorization"] = f"Bearer {account['access_token']}"
+        return account
+
+    async def tickets(self) -> list[dict[str, Any]]:
+        tickets: list[dict[str, Any]] = []
+        while page := (await self._call("GET", f"/helpdesk/tickets?limit=100{_after(tickets)}"))["tickets"]:
+            tickets += page
+        return tickets
+
+    async def read(self, ticket_id: str) -> dict[str, Any]:
+        return await self._call("GET", f"/helpdesk/tickets/{ticket_id}")
+
+    async def claim(self, ticket_id: str) -> dict[str, Any]:
+        """Waits for the bot's last answer. Raises `Refused` if somebody else has the ticket."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                response = await self._send("POST", f"/helpdesk/tickets/{ticket_id}/claim", None)
+                if response.status_code != httpx.codes.CONFLICT or "Retry-After" not in response.headers:
+                    return _content(response)
+                await asyncio.sleep(int(response.headers["Retry-After"]))
+
+    async def reply(self, ticket_id: str, text: str) -> None:
+        # The id lets the API know a repeated request from a second reply.
+        body = {"message": text, "client_message_id": uuid.uuid4().hex}
+        await self._call("POST", f"/helpdesk/tickets/{ticket_id}/replies", body)
+
+    async def set_status(self, ticket_id: str, status: str) -> None:
+        await self._call("PUT", f"/helpdesk/tickets/{ticket_id}/status", {"status": status})
+
+    async def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        return _content(await self._send(method, path, body))
+
+    async def _send(self, method: str, path: str, body: object) -> httpx.Response:
+        response = await self._request(method, path, body)
+        if response.status_code == httpx.codes.UNAUTHORIZED:  # The token has expired.
+            await self.sign_in()
+            response = await self._request(method, path, body)
+        return response
+
+    async def _request(self, method: str, path: str, body: object) -> httpx.Response:
+        try:
+            return await self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise Refused(f"{self._http.base_url} does not answer ({type(error).__name__}).") from None
+
+
+class Desk:
+    """The tickets on the screen, numbered as they came, and the one that the person at the desk has."""
+
+    def __init__(self, api: Api, username: str, say: Callable[[str], None]) -> None:
+        self._api = api
+        self._username = username
+        self._say = say
+        self._board: list[str] = []
+        self._mine: str | None = None
+
+    async def open(self) -> None:
+        """Show what came before, and go on with a ticket that the person had already."""
+        for ticket in await self._api.tickets():
+            if ticket["status"] in ("claimed", "waiting") and ticket["assignee"] == self._username:
+                self._mine = ticket["id"]
+            self._say(_line(self._number(ticket["id"]), ticket))
+
+    def show(self, event: dict[str, Any]) -> None:
+        """One event of the queue. The same one may come again."""
+        data = event["data"]
+        known = data["ticket_id"] in self._board
+        number = self._number(data["ticket_id"])
+        match event["type"]:
+            case "support.ticket.requested.v1":
+                if not known:
+                    self._say(_line(number, data | {"status": "open"}))
+            case "support.ticket.returned.v1":
+                if self._mine == data["ticket_id"]:
+                    self._mine = None
+                self._say(f"#{number} waits for somebody again")
+            case "support.customer.message.v1":
+                self._say(f"#{number} customer: {printable(data['message']['text'])}")
+            case other:
+                self._say(f"#{number} {printable(other)}")
+
+    async def type(self, line: str) -> bool:
+        """What the person typed. False if that was good-bye."""
+        command, _, rest = line.strip().partition(" ")
+        try:
+            match command:
+                case "":
+                    pass
+                case "/quit":
+                    return False
+                case "/list":
+                    await self.open()
+                case "/show":
+                    await self._show(self._ticket(rest))
+                case "/claim":
+                    await self._claim(self._ticket(rest))
+                case "/wait":
+                    await self._api.set_status(self._own(), "waiting")
+                    self._say("waiting for the customer")
+                case "/release":
+                    await self._api.set_status(self._own(), "open")
+                    self._mine = None
+                    self._say("given back")
+                case "/resolve":
+                    await self._resolve(self._ticket(rest) if rest.strip() else self._own())
+                case _ if command.startswith("/"):
+                    self._say(HELP)
+                case _:
+                    await self._api.reply(self._own(), line.strip())
+                    self._say("sent")
+        except Refused as refused:
+            self.warn(str(refused))
+        except TimeoutError:
+            self.warn("The bot is still answering. Try again.")
+        return True
+
+    def warn(self, text: str) -> None:
+        self._say(f"! {text}")
+
+    async def _claim(self, ticket_id: str) -> None:
+        await self._api.claim(ticket_id)
+        self._mine = ticket_id
+        await self._show(ticket_id)
+        self._say(f"you have #{self._number(ticket_id)}; what you type now goes to the customer")
+
+    async def _resolve(self, ticket_id: str) -> None:
+        await self._api.set_status(ticket_id, "resolved")
+        if self._mine == ticket_id:
+            self._mine = None
+        self._say(f"#{self._number(ticket_id)} is resolved")
+
+    async def _show(self, ticket_id: str) -> None:
+        file = await self._api.read(ticket_id)
+        self._say(_line(self._number(ticket_id), file["ticket"]))
+        names = {"user": "customer", "assistant": "bot"}
+        for message in file["messages"]:
+            who = names.get(message["role"], message["author"])
+            self._say(f"   {_clock(message['created_at'])} {printable(who)}: {printable(message['message'])}")
+            for attachment in message["attachments"]:
+                self._say(f"         attached: {printable(attachment['name'])}")
+        for fact in file["facts"]:
+            self._say(f"   known: {printable(fact['text'])}")
+
+    def _number(self, ticket_id: str) -> int:
+        if ticket_id not in self._board:
+            self._board.append(ticket_id)
+        return self._board.index(ticket_id) + 1
+
+    def _ticket(self, number: str) -> str:
+        number = number.strip().removeprefix("#")
+        if not number.isdecimal() or not 0 < int(number) <= len(self._board):
+            raise Refused("Which one? Give the number of a ticket on the list.")
+        return self._board[int(number) - 1]
+
+    def _own(self) -> str:
+        if self._mine is None:
+            raise Refused("You have no ticket. Take one first: /claim N")
+        return self._mine
+
+
+async def watch(queue: TicketQueue, desk: Desk) -> None:
+    """Show what comes to the queue, until cancelled."""
+    while True:
+        try:
+            for received in await queue.receive(ESCALATIONS, limit=10):
+                await _settle(queue, received, desk)
+        except Unavailable as error:
+            desk.warn(f"{error} Tickets wait there until it does.")
+            await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _settle(queue: TicketQueue, received: ReceivedMessage, desk: Desk) -> None:
+    try:
+        desk.show(json.loads(received.message.body))
+    except (ValueError, KeyError, TypeError) as error:
+        await queue.dead_letter(received, reason="NotAnEvent", description=type(error).__name__)
+        return
+    with contextlib.suppress(Conflict):  # The lock ran out: it comes again, and is shown again.
+        await queue.complete(received)
+
+
+def printable(text: object) -> str:
+    """Without control characters: what a customer wrote must not command the terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(text)).strip()
+
+
+def _line(number: int, ticket: dict[str, Any]) -> str:
+    urgency = f"{ticket['priority'] or 'new'}/{ticket['team'] or '-'}"
+    due = f"due {_clock(ticket['due_at'])}" if ticket["due_at"] else "not routed yet"
+    owner = f" by {ticket['assignee']}" if ticket.get("assignee") else ""
+    return f"#{number} {ticket['status']}{owner}  {urgency}  {due}  {ticket['reason']}: {printable(ticket['summary'])}"
+
+
+def _wrapped(text: str) -> str:
+    width = shutil.get_terminal_size().columns
+    indent = " " * (len(text) - len(text.lstrip()) + 3)
+    return "\n".join(textwrap.fill(line, width, subsequent_indent=indent) for line in text.split("\n"))
+
+
+def _clock(instant: str) -> str:
+    """Local time."""
+    return datetime.fromisoformat(instant).astimezone().strftime("%d %b %H:%M")
+
+
+def _after(tickets: Sequence[dict[str, Any]]) -> str:
+    return f"&after={tickets[-1]['id']}" if tickets else ""
+
+
+def _content(response: httpx.Response) -> dict[str, Any]:
+    content: dict[str, Any] = response.json() if "json" in response.headers.get("content-type", "") else {}
+    if response.is_error:
+        raise Refused(printable(content.get("detail", f"The app answered {response.status_code}.")))
+    return content
+
+
+async def _lines() -> AsyncIterator[str]:
+    """What is typed. A thread that waits for a line must not keep the program from ending, so it is a daemon's."""
+    typed, loop = asyncio.Queue[str](), asyncio.get_running_loop()
+
+    def read() -> None:
+        for line in iter(sys.stdin.readline, ""):
+            loop.call_soon_threadsafe(typed.put_nowait, line)
+        loop.call_soon_threadsafe(typed.put_nowait, "")
+
+    threading.Thread(target=read, daemon=True).start()
+    while line := await typed.get():
+        yield line
+
+
+async def _converse(desk: Desk) -> None:
+    async for line in _lines():
+        if not await desk.type(line):
+            break
+
+
+async def work(url: str, username: str, password: str) -> None:
+    """From signing in to good-bye. Raises `Refused`, `SupportAgentError`."""
+    services = get_services()
+    try:
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+            api = Api(http, username, password)
+            account = await api.sign_in()
+            desk = Desk(api, username, lambda text: print(_wrapped(text), flush=True))
+            print(f"Hello {account['display_name']}. /help says what you can do.", flush=True)
+            await desk.open()
+            working = [asyncio.create_task(watch(services.queue, desk)), asyncio.create_task(_converse(desk))]
+            try:
+                done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in working:
+                    task.cancel()
+                await asyncio.gather(*working, return_exceptions=True)
+    finally:
+        await services.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="helpdesk", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("username", help="an operator's account: python -m tools.create_operator")
+    parser.add_argument("--url", default="http://localhost:7071", help="where the app is (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    try:
+        asyncio.run(work(options.url, options.username, password))
+    except (Refused, SupportAgentError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
