@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 from typing import Any
@@ -20,6 +21,12 @@ _HIDING_STYLE = re.compile(
     r"|color\s*:\s*transparent)",
     re.IGNORECASE,
 )
+MAX_COLUMNS = 1000
+MAX_ROWS = 65_534
+"""What browsers make of larger spans: https://html.spec.whatwg.org/multipage/tables.html#attributes-common-to-td-and-th-elements"""
+MAX_REPEATED = 500
+"""Characters of a spanning cell that are worth repeating; a longer one would make a large document of a small one."""
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*>")
 _COLOUR = re.compile(r"(?<![\w-])color\s*:\s*([^;!]+)", re.IGNORECASE)
 _BACKGROUND = re.compile(r"(?<![\w-])background(?:-color)?\s*:\s*([^;!]+)", re.IGNORECASE)
 _SHORT_COLOUR = re.compile(r"#([0-9a-f])([0-9a-f])([0-9a-f])")
@@ -49,7 +56,8 @@ def parse(data: bytes) -> Any:
     from bs4 import BeautifulSoup
 
     # Bytes that are no text were turned away by `kind_of`; the parser would guess from the page's own declaration.
-    return BeautifulSoup(decode_html(data) or "", "html.parser")
+    # Python's own parser knows no omitted end tags, which leave a table's cells inside each other.
+    return BeautifulSoup(_XML_DECLARATION.sub("", decode_html(data) or ""), "lxml")
 
 
 def to_markdown(soup: Any) -> str:
@@ -58,11 +66,50 @@ def to_markdown(soup: Any) -> str:
     from markitdown.converters import HtmlConverter
 
     content = _main_content(soup)
+    for table in content.find_all("table"):
+        _fill_rows(table)
     page = io.BytesIO(str(content).encode())
     try:
         return HtmlConverter().convert(page, StreamInfo(charset="utf-8"), strict=True, **MARKDOWNIFY).markdown
     except RecursionError:  # nested too deeply to keep its structure
         return content.get_text("\n", strip=True)
+
+
+def _fill_rows(table: Any) -> None:
+    """Write a cell that spans several rows into each of them: Markdown has no such cells, and rows are cited alone."""
+    spans: dict[int, tuple[Any, int]] = {}  # the cell that reaches into a column from above, and how far
+    for row in table.find_all("tr"):
+        if row.find_parent("table") is not table:
+            continue
+        column, cells = 0, iter(row.find_all(["td", "th"], recursive=False))
+        cell = next(cells, None)
+        while column < MAX_COLUMNS and (cell is not None or any(above >= column for above in spans)):
+            if column in spans:
+                above, rows = spans.pop(column)
+                width = _span(above, "colspan", MAX_COLUMNS)
+                copied = copy.copy(above)
+                if len(above.get_text()) > MAX_REPEATED:
+                    copied.clear()
+                if cell is None:
+                    row.append(copied)
+                else:
+                    cell.insert_before(copied)
+                if rows > 1:
+                    spans[column] = (above, rows - 1)
+                column += width
+            elif cell is not None:
+                rows = _span(cell, "rowspan", MAX_ROWS)
+                if rows > 1:
+                    spans[column] = (cell, rows - 1)
+                column += _span(cell, "colspan", MAX_COLUMNS)
+                cell = next(cells, None)
+            else:
+                column += 1
+
+
+def _span(cell: Any, key: str, most: int) -> int:
+    value = _attribute(cell, key).strip()
+    return min(int(value), most) if value.isascii() and value.isdecimal() and int(value) > 0 else 1
 
 
 def _attribute(element: Any, key: str) -> str:

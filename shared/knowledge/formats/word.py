@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import io
 import re
@@ -35,6 +36,7 @@ def _to_markdown(data: bytes, *, nested: bool) -> str:
             "word/document.xml": part.visible,
             "word/footnotes.xml": part.visible,
             "word/endnotes.xml": part.visible,
+            "word/styles.xml": _with_title_as_heading,
             # The document's own word on how to read it could bring back its comments.
             "mammoth/style-map": _empty,
         }
@@ -44,6 +46,11 @@ def _to_markdown(data: bytes, *, nested: bool) -> str:
     for mark, target in part.chunks.items():
         text = text.replace(mark, "" if nested else _chunk(target, data))
     return text
+
+
+def _with_title_as_heading(xml: bytes) -> bytes:
+    """The style `Title` is the document's first heading to its reader, and none to mammoth."""
+    return xml.replace(b'w:name w:val="Title"', b'w:name w:val="heading 1"')
 
 
 def _empty(_: bytes) -> bytes:
@@ -85,6 +92,8 @@ class _Part:
         etree.strip_tags(root, *_WRAPPERS)
         self._add_smartart(root)
         self._mark_chunks(root)
+        for table in list(root.iter("{*}tbl")):
+            _fill_rows(table)
         if etree.tostring(root) == before:
             return xml
         return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
@@ -115,6 +124,27 @@ class _Part:
                 target = relation.get("Target", "")
                 return target[1:] if target.startswith("/") else f"word/{target}"
         return ""
+
+
+def _fill_rows(table: Any) -> None:
+    """Write a cell that was merged downwards into each of its rows, as `webpage` does."""
+    above: dict[int, Any] = {}  # the cell that reaches into a column from above; None if it is too long
+    for row in table.iterfind("{*}tr"):
+        column = 0
+        for cell in row.iterfind("{*}tc"):
+            merge = cell.find("{*}tcPr/{*}vMerge")
+            if merge is None:
+                above.pop(column, None)
+            elif _attribute(merge, "val") == "restart":
+                above[column] = cell if sum(map(len, cell.itertext())) <= webpage.MAX_REPEATED else None
+                merge.getparent().remove(merge)
+            elif above.get(column) is not None:
+                merge.getparent().remove(merge)
+                for content in cell.findall("{*}p"):
+                    cell.remove(content)
+                cell.extend(copy.deepcopy(above[column].findall("{*}p")))
+            span = _attribute(cell.find("{*}tcPr/{*}gridSpan"), "val")
+            column += int(span) if span.isdecimal() else 1
 
 
 class _Styles:

@@ -547,3 +547,44 @@ def test_a_scan_asks_for_text_recognition() -> None:
 
 def test_a_locked_pdf_is_recognised() -> None:
     assert rejection(files.pdf("secret", password="swordfish"), "a.pdf")[0] == DocumentStatus.ENCRYPTED
+
+
+def test_a_cell_over_several_rows_is_in_each_of_them():
+    page = (
+        "<table><tr><th>Zone<th>Weight<th>Fee</tr><tr><td rowspan=2>North<td>1 kg<td>5</tr><tr><td>2 kg<td>7</tr>"
+        "<tr><td colspan=2>Anywhere<td rowspan=2>9</tr><tr><td>a<td>b</tr><tr><td>c<td rowspan=x>d<td>e</tr></table>"
+    )
+    assert parse(page.encode(), "a.html").markdown == (
+        "| Zone | Weight | Fee |\n| --- | --- | --- |\n| North | 1 kg | 5 |\n| North | 2 kg | 7 |\n"
+        "| Anywhere | | 9 |\n| a | b | 9 |\n| c | d | e |"
+    )
+
+
+def test_a_long_cell_is_not_repeated():
+    page = f"<table><tr><td rowspan=60000>{'long ' * 200}<td>1</tr>" + "<tr><td>2</tr>" * 50 + "</table>"
+    markdown = parse(page.encode(), "a.html").markdown
+    assert markdown.count("long") == 200
+    assert markdown.endswith("\n| | 2 |")
+
+
+def test_a_merged_cell_and_the_title_of_a_word_file():
+    def cell(text: str, merge: str = "") -> str:
+        return f"<w:tc><w:tcPr>{merge}</w:tcPr><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:tc>"
+
+    rows = (
+        cell("Zone") + cell("Weight"),
+        cell("North", '<w:vMerge w:val="restart"/>') + cell("1 kg"),
+        cell("", "<w:vMerge/>") + cell("2 kg"),
+        cell("South") + cell("3 kg"),
+    )
+    title = '<w:p><w:pPr><w:pStyle w:val="Titel"/></w:pPr><w:r><w:t>Fees</w:t></w:r></w:p>'
+    body = title + "<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in rows) + "</w:tbl>"
+    styles = (
+        '<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+        '<w:style w:type="paragraph" w:styleId="Titel"><w:name w:val="Title"/></w:style></w:styles>'
+    )
+    parsed = parse(files.word(body, parts={"word/styles.xml": styles}), "a.docx")
+    assert parsed.title == "Fees"
+    assert parsed.markdown == (
+        "# Fees\n\n| Zone | Weight |\n| --- | --- |\n| North | 1 kg |\n| North | 2 kg |\n| South | 3 kg |"
+    )
