@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation import abstention, escalation, followup, grounding, injection, retrieval, samples
+from evaluation import abstention, escalation, followup, grounding, injection, promises, retrieval, samples
 from evaluation.suite import Report
 
 DATA = Path(__file__).parent / "data"
@@ -88,6 +88,12 @@ def _wrong_hand_overs(report: Report) -> list[str]:
     )
 
 
+def _told_promises(report: Report) -> list[str]:
+    """Judged by the half that no rule was tuned to."""
+    metrics = report["halves"]["held_out"]["metrics"]
+    return [f"{name} {value:.3f} is below .90" for name, value in metrics.items() if value < 0.9]
+
+
 def _took_effect(report: Report) -> list[str]:
     return [f"{times} payloads caused a {effect}" for effect, times in report["effects"].items() if times]
 
@@ -108,6 +114,9 @@ SUITES: Mapping[str, Suite] = {
         escalation.table,
         lambda folder: "category" in _first(folder / "queries.jsonl"),
         _wrong_hand_overs,
+    ),
+    "promises": Suite(
+        promises.run, promises.table, lambda folder: (folder / "held_out.jsonl").is_file(), _told_promises
     ),
     "injection": Suite(
         injection.run, injection.table, lambda folder: (folder / "payloads.jsonl").is_file(), _took_effect
@@ -133,7 +142,7 @@ def evaluate(data: Path, names: list[str]) -> list[dict[str, Any]]:
 
 
 def _own_sets(scratch: Path) -> Path:
-    for folder in (DATA / "escalation", DATA / "injection"):
+    for folder in (DATA / "escalation", DATA / "promises", DATA / "injection"):
         shutil.copytree(folder, scratch / folder.name)
     return asyncio.run(samples.write(scratch))
 

@@ -6,17 +6,16 @@ retrieval, answerer, policy and tickets are the product's own.
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.suite import main
 from shared.services import Services
 from shared.settings import ROOT, Settings
 
@@ -61,11 +60,9 @@ def read(folder: Path) -> list[Asked]:
     return asked
 
 
-def locate(name: str, folder: Path, given: Mapping[str, Path]) -> Path | None:
-    """The documents that `scope_kb` names: those given, else the only folder beside `folder` which has a corpus and
-    shares a word of its name with it. None if there is no such folder, or more than one."""
-    if name in given:
-        return given[name]
+def locate(name: str, folder: Path) -> Path | None:
+    """The documents that `scope_kb` names: the only folder beside `folder` which has a corpus and shares a word of its
+    name with it, or the sample company's. None if there is no such folder, or more than one."""
     words = set(name.split("_"))
     near = [
         other
@@ -75,13 +72,13 @@ def locate(name: str, folder: Path, given: Mapping[str, Path]) -> Path | None:
     return near[0] if len(near) == 1 else KNOWLEDGE.get(name)
 
 
-async def measure(folder: Path, given: Mapping[str, Path]) -> dict[str, Any]:
+async def run(folder: Path) -> dict[str, Any]:
     """The report, as README.md describes it."""
     asked = read(folder)
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
     left_out: Counter[str] = Counter()
     for name in dict.fromkeys(one.knowledge for one in asked):
-        documents = locate(name, folder, given)
+        documents = locate(name, folder)
         chosen = [one for one in asked if one.knowledge == name]
         if documents is None:
             left_out[name] = sum(one.category in NEEDS_KNOWLEDGE for one in chosen)
@@ -157,10 +154,6 @@ async def _outcome(services: Services, asked: Asked) -> str:
     return "handed_over" if answer.ticket_id else "declined" if answer.abstained else "answered"
 
 
-async def run(folder: Path) -> dict[str, Any]:
-    return await measure(folder, {})
-
-
 def table(report: Mapping[str, Any]) -> str:
     width = max(map(len, report["categories"]))
     lines = [f"{report['dataset']}, {report['queries']} messages", " " * width + "".join(f"{o:>13}" for o in OUTCOMES)]
@@ -177,36 +170,5 @@ def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _knowledge(value: str) -> tuple[str, Path]:
-    name, equals, folder = value.partition("=")
-    if not equals or not Path(folder).is_dir():
-        raise argparse.ArgumentTypeError(f"{value!r} is not NAME=FOLDER, with a folder that exists")
-    return name, Path(folder)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.escalation", description="Measure when a person takes over."
-    )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="has queries.jsonl")
-    parser.add_argument("--json", metavar="OUT", type=Path, help="write the figures to this file")
-    parser.add_argument(
-        "--knowledge",
-        metavar="NAME=FOLDER",
-        type=_knowledge,
-        action="append",
-        default=[],
-        help="where the documents of a scope_kb are: files, or a corpus.jsonl; may be repeated",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        report = asyncio.run(measure(options.folder.resolve(), dict(options.knowledge)))
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    print(table(report))
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    main("escalation", run, table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from shared.conversation.evidence import EvidenceSet
-from shared.escalation.policy import Decision
+from shared.escalation.policy import Escalation
 from shared.escalation.ticket import Reason
 from shared.memory.models import Attachment, Conversation, CustomerFact, Message, Usage
 
@@ -28,7 +28,7 @@ class Turn:
     facts: tuple[CustomerFact, ...] = ()
     evidence: EvidenceSet = field(default_factory=EvidenceSet)
     remembered: list[str] = field(default_factory=list[str])
-    decision: Decision | None = None
+    decision: Escalation | None = None
     handover: tuple[Reason, str] | None = None
     offered: bool = False
     searches: int = 0

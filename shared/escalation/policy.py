@@ -18,7 +18,7 @@ from shared.escalation.topics import Topic
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.memory.models import Message
 
-__all__ = ["Decision", "EscalationPolicy", "asks_for_human", "should_offer_human"]
+__all__ = ["Escalation", "EscalationPolicy", "asks_for_human", "should_offer_human"]
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +49,16 @@ _RULES: Sequence[tuple[Reason, re.Pattern[str]]] = (
     ),
 )
 _ONCE: frozenset[Reason] = frozenset({"complaint", "topic", "repeated_failure"})
-"""Reasons that make no second ticket of a conversation: the colleague who comes reads it all."""
+"""Reasons that are not worth a word while a ticket is open: the colleague who comes reads it all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """`confidence` is a probability, 1 for a rule. `matched` is the rule's or the topic's name, or the words of the
-    customer that the model recognised; those are not for the log."""
+class Escalation:
+    """Why a person should take over.
+
+    `confidence` is a probability, 1 for a rule. `matched` is the rule's or the topic's name, or the words of the
+    customer that the model recognised; those are not for the log.
+    """
 
     reason: Reason
     confidence: float
@@ -75,24 +78,24 @@ class EscalationPolicy:
                 " `python -m tools.train_intents` was run"
             )
 
-    def decide(self, text: str, history: Sequence[Message] = ()) -> Decision | None:
+    def decide(self, text: str, history: Sequence[Message] = (), *, ticket_open: bool = False) -> Escalation | None:
         """Whether a person should take over because of what the customer writes. `history` is what was said before,
-        oldest first."""
-        decision = self._rule(text) or self._learned(text, history)
-        if decision and decision.reason in _ONCE and any(message.ticket_id for message in history):
+        oldest first; `ticket_open` says whether a person has been asked already."""
+        escalation = self._rule(text) or self._learned(text, history)
+        if escalation and ticket_open and escalation.reason in _ONCE:
             return None
-        return decision
+        return escalation
 
-    def _rule(self, text: str) -> Decision | None:
+    def _rule(self, text: str) -> Escalation | None:
         plain = text.casefold().replace("’", "'")
         for reason, pattern in _RULES:
             if pattern.search(plain):
-                return Decision(reason, 1.0, f"{reason} words")
+                return Escalation(reason, 1.0, f"{reason} words")
         if asks_for_human(text):
-            return Decision("customer_request", 1.0, "request for a person")
+            return Escalation("customer_request", 1.0, "request for a person")
         return None
 
-    def _learned(self, text: str, history: Sequence[Message]) -> Decision | None:
+    def _learned(self, text: str, history: Sequence[Message]) -> Escalation | None:
         if not self._intents and not self._topics:
             return None
         pieces = [(piece, self._embedder.embed_query(piece)) for piece in _pieces(text)]
@@ -104,7 +107,7 @@ class EscalationPolicy:
         found = [decision for decision in (*intents, *topics) if decision]
         return max(found, key=lambda decision: decision.confidence, default=None)
 
-    def _intent(self, piece: str, vector: Vectors, history: Sequence[Message], least: float) -> Decision | None:
+    def _intent(self, piece: str, vector: Vectors, history: Sequence[Message], least: float) -> Escalation | None:
         if not self._intents or asks_what_you_are(piece):
             return None
         probabilities = dict(self._intents.probabilities(piece, vector))
@@ -113,17 +116,17 @@ class EscalationPolicy:
         if 1 - ordinary < least:
             return None
         label = max(probabilities, key=probabilities.__getitem__)
-        return Decision(cast("Reason", label), 1 - ordinary, piece)  # the labels are reasons: a test sees to it
+        return Escalation(cast("Reason", label), 1 - ordinary, piece)  # the labels are reasons: a test sees to it
 
     @cached_property
     def _examples(self) -> Sequence[tuple[Topic, Vectors]]:
         return [(topic, np.stack([self._embedder.embed_query(e) for e in topic.examples])) for topic in self._topics]
 
-    def _topic(self, vector: Vectors) -> Decision | None:
+    def _topic(self, vector: Vectors) -> Escalation | None:
         for topic, examples in self._examples:
             similarity = float((examples @ vector).max())
             if similarity >= topic.similarity:
-                return Decision("topic", similarity, topic.name)
+                return Escalation("topic", similarity, topic.name)
         return None
 
 

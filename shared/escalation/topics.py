@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from shared.errors import ConfigurationError
+from shared.escalation.rules import read_rules
 
 TOPICS = Path(__file__).with_name("topics.toml")
 
@@ -41,11 +40,5 @@ class Topic:
 
 def load_topics(path: Path = TOPICS) -> Sequence[Topic]:
     """Raises `ConfigurationError`, which names the file and each wrong entry."""
-    try:
-        topics = _Topics.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
-        raise ConfigurationError(f"{path.name}: {'; '.join(problems)}") from error
+    topics = read_rules(path, _Topics)
     return [Topic(name, tuple(entry.examples), entry.similarity) for name, entry in topics.topic.items()]

@@ -122,12 +122,15 @@ def test_a_failure_counts_once_advice_was_given() -> None:
     assert reason(text, ADVISED) == "repeated_failure"
 
 
-def test_a_complaint_makes_no_second_ticket_and_a_danger_does() -> None:
-    handed_over = (*ADVISED[:1], Message("a", "s", "assistant", "A colleague comes.", AT, reply_to="m", ticket_id="t"))
+def test_a_complaint_counts_once_and_a_danger_always() -> None:
+    def again(text: str) -> str | None:
+        escalation = policy().decide(text, ADVISED, ticket_open=True)
+        return escalation and escalation.reason
+
     assert reason("you are a useless company, shame on you", ADVISED) == "complaint"
-    assert reason("you are a useless company, shame on you", handed_over) is None
-    assert reason("smoke comes out of the plug", handed_over) == "safety"
-    assert reason("let me talk to a human", handed_over) == "customer_request"
+    assert again("you are a useless company, shame on you") is None
+    assert again("smoke comes out of the plug") == "safety"
+    assert again("let me talk to a human") == "customer_request"
 
 
 def test_a_topic_of_the_company() -> None:

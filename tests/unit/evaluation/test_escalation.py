@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.escalation import Asked, locate, main, measure, metrics, read, table
+from evaluation.escalation import Asked, locate, metrics, read, run, table
+from evaluation.suite import main
 
 
 def write(folder: Path, rows: list[dict[str, object]]) -> Path:
@@ -37,14 +38,13 @@ def test_a_set_that_cannot_be_measured(tmp_path: Path, rows: list[dict[str, obje
         read(write(tmp_path, rows))
 
 
-def test_documents_are_given_or_beside_the_set(tmp_path: Path) -> None:
+def test_documents_are_beside_the_set(tmp_path: Path) -> None:
     folder = write(tmp_path / "escalation", [])
     lamps = corpus(tmp_path / "support_lamps")
-    assert locate("forum_lamps", folder, {}) == lamps
-    assert locate("forum_lamps", folder, {"forum_lamps": tmp_path}) == tmp_path
-    assert locate("forum_chairs", folder, {}) is None
+    assert locate("forum_lamps", folder) == lamps
+    assert locate("forum_chairs", folder) is None
     corpus(tmp_path / "old_lamps")
-    assert locate("forum_lamps", folder, {}) is None
+    assert locate("forum_lamps", folder) is None
 
 
 def test_metrics_are_shares_of_their_category() -> None:
@@ -69,14 +69,14 @@ def test_metrics_are_shares_of_their_category() -> None:
 
 async def test_messages_go_through_the_product(tmp_path: Path) -> None:
     corpus(tmp_path / "support_lamps")
-    rows = [
+    rows: list[dict[str, object]] = [
         {"text": "I want to talk to a human", "category": "human_request", "scope_kb": "my_lamps"},
         {"text": "How do I replace the bulb of the lamp?", "category": "in_scope", "scope_kb": "my_lamps"},
         {"text": "What is the capital of Peru?", "category": "out_of_scope", "scope_kb": "my_lamps"},
         {"text": "let me talk to a person", "category": "human_request", "scope_kb": "chairs"},
         {"text": "How do I fold the chair?", "category": "in_scope", "scope_kb": "chairs"},
     ]
-    report = await measure(write(tmp_path / "set", rows), {})
+    report = await run(write(tmp_path / "set", rows))
     assert report["categories"] == {
         "human_request": {"answered": 0, "declined": 0, "handed_over": 2},
         "in_scope": {"answered": 1, "declined": 0, "handed_over": 0},
@@ -89,8 +89,5 @@ async def test_messages_go_through_the_product(tmp_path: Path) -> None:
 
 def test_a_wrong_folder_is_said_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main([str(tmp_path)])
+        main("escalation", run, table, [str(tmp_path)])
     assert "queries.jsonl" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main([str(tmp_path), "--knowledge", "nothing"])
-    assert "NAME=FOLDER" in capsys.readouterr().err
