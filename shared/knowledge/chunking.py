@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise, takewhile
 
 from semantic_text_splitter import MarkdownSplitter
@@ -32,6 +33,8 @@ MAX_CHARS_PER_TOKEN = 10
 """A long word that is unknown to a model counts as one token, and may be a page of base64. English text has 4 to 5."""
 BLOCK_CHARS = 8_000
 """The splitter's time grows with the square of its text in bad cases: longer sections go to it piece by piece."""
+COUNTED = 256
+"""Texts of a document whose tokens are remembered while it is split: headings and sections are asked for repeatedly."""
 SEPARATOR = " › "
 
 
@@ -80,15 +83,16 @@ class Chunker:
         """
         chunks: list[Chunk] = []
         seen: Counter[tuple[str, str]] = Counter()
-        for section in self._joined(text, title):
+        measure = _Measure(self._embedder)
+        for section in _joined(text, title, measure):
             headings = _below_title(section.path, title)
             extra = {"section": SEPARATOR.join(headings)} if headings else {}
             tables = list(_tables(text, section))
             longest = max((table.columns for table in tables), key=len, default="")
-            room = self._room([title, *headings, longest])
-            for start, end in self._split(text, section, room):
+            room = measure.room([title, *headings, longest])
+            for start, end in _split(text, section, room, measure):
                 columns = next((t.columns for t in tables if t.start <= start < t.end), "")
-                breadcrumb = self._breadcrumb([title, *headings, columns])
+                breadcrumb = measure.breadcrumb([title, *headings, columns])
                 key = breadcrumb, text[start:end]
                 chunks.append(
                     Chunk(
@@ -106,51 +110,64 @@ class Chunker:
         joints = [_gap(text[chunk.end : following.start]) for chunk, following in pairwise(chunks)]
         return [replace(chunk, gap=gap) for chunk, gap in zip(chunks, [*joints, ""], strict=False)]
 
-    def _joined(self, text: str, title: str) -> Iterator[_Section]:
-        """The sections, small neighbours made one.
 
-        On Thunderbird's help articles (640 questions) that found more than a passage for each section: nDCG@10 .541
-        against .529, with a fifth fewer passages.
-        """
-        current: _Section | None = None
-        for section in _sections(text):
-            joined = _join(current, section) if current else None
-            if joined and self._fits(text, joined, title):
-                current = joined
-            else:
-                if current:
-                    yield current
-                current = section
-        if current:
-            yield current
+class _Measure:
+    """What the texts of one document take of the model's window."""
 
-    def _fits(self, text: str, section: _Section, title: str) -> bool:
-        room = self._room([title, *_below_title(section.path, title)]) * FILLED
-        length = section.end - section.start
-        return length <= room * MAX_CHARS_PER_TOKEN and self._size(text[section.start : section.end]) <= room
+    def __init__(self, embedder: Embedder) -> None:
+        self._window = embedder.max_tokens
+        self._count = lru_cache(COUNTED)(embedder.count_tokens)
 
-    def _size(self, text: str) -> int:
-        return max(self._embedder.count_tokens(text), len(text) // MAX_CHARS_PER_TOKEN)
+    def size(self, text: str) -> int:
+        return max(self._count(text), len(text) // MAX_CHARS_PER_TOKEN)
 
-    def _room(self, crumbs: Sequence[str]) -> int:
-        window = self._embedder.max_tokens - RESERVED_TOKENS
-        return max(8, min(TARGET_TOKENS, window - self._embedder.count_tokens(self._breadcrumb(crumbs))))
+    def room(self, crumbs: Sequence[str]) -> int:
+        return max(8, min(TARGET_TOKENS, self._window - RESERVED_TOKENS - self._count(self.breadcrumb(crumbs))))
 
-    def _breadcrumb(self, crumbs: Sequence[str]) -> str:
+    def breadcrumb(self, crumbs: Sequence[str]) -> str:
         """At most a quarter of the model's window: of many headings the lowest stay, of long ones their beginnings."""
         named = [crumb for crumb in crumbs if crumb]
         for longest in (160, 80, 40, 20):
             breadcrumb = SEPARATOR.join(_shortened(crumb, longest) for crumb in [*named[:1], *named[1:][-3:]])
-            if self._embedder.count_tokens(breadcrumb) <= self._embedder.max_tokens // 4:
+            if self._count(breadcrumb) <= self._window // 4:
                 return breadcrumb
         return _shortened(named[-1], 20) if named else ""
 
-    def _split(self, text: str, section: _Section, room: int) -> Iterator[tuple[int, int]]:
-        splitter = MarkdownSplitter.from_callback(self._size, (max(1, int(room * FILLED)), room))
-        for start, end in _blocks(text, section):
-            for offset, passage in splitter.chunk_indices(text[start:end]):
-                if _has_words(passage):
-                    yield start + offset, start + offset + len(passage)
+
+def _joined(text: str, title: str, measure: _Measure) -> Iterator[_Section]:
+    """The sections, small neighbours made one.
+
+    On Thunderbird's help articles (640 questions) that found more than a passage for each section: nDCG@10 .541
+    against .529, with a fifth fewer passages.
+    """
+    current: _Section | None = None
+    for section in _sections(text):
+        joined = _join(current, section) if current else None
+        if joined and _fits(text, joined, title, measure):
+            current = joined
+        else:
+            if current:
+                yield current
+            current = section
+    if current:
+        yield current
+
+
+def _fits(text: str, section: _Section, title: str, measure: _Measure) -> bool:
+    room = measure.room([title, *_below_title(section.path, title)]) * FILLED
+    length = section.end - section.start
+    return length <= room * MAX_CHARS_PER_TOKEN and measure.size(text[section.start : section.end]) <= room
+
+
+def _split(text: str, section: _Section, room: int, measure: _Measure) -> Iterator[tuple[int, int]]:
+    filled = max(1, int(room * FILLED))
+    by_tokens = MarkdownSplitter.from_callback(measure.size, (filled, room))
+    for start, end in _blocks(text, section):
+        # What does not fill a passage stays whole: only to trim it, no part of it need be counted.
+        splitter = by_tokens if measure.size(text[start:end]) > filled else MarkdownSplitter(BLOCK_CHARS)
+        for offset, passage in splitter.chunk_indices(text[start:end]):
+            if _has_words(passage):
+                yield start + offset, start + offset + len(passage)
 
 
 def _sections(text: str) -> Iterator[_Section]:

@@ -27,11 +27,13 @@ from shared.errors import Unavailable
 from shared.knowledge.embedding import Embedder, Vectors
 
 ROOT = Path(__file__).resolve().parents[2]
-PART = 16
-"""Texts that are handed to a process at once: a third of a second of work, so that all end at about the same time."""
+PART = 8
+"""Texts that are handed to a process at once: a quarter of a second of work, so that all end at about the same time."""
 PART_SECONDS = 120
 """Longest wait for them, and for a process to start. A machine that is very busy takes a tenth of it."""
 TRIES = 2
+LIBRARIES = ("PYTHON", "HOME", "XDG_CACHE_", "HF_", "SENTENCE_TRANSFORMERS_", "TORCH_", "CUDA_", "OMP_")
+"""Beginnings of variables that libraries of models read; the only secret among them is that of the model hub."""
 START = """
 import sys
 sys.path[:] = sys.argv[2:]
@@ -55,6 +57,11 @@ class EmbeddingPool:
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._started: set[_Worker] = set()
         self._guard = threading.Lock()
+
+    @property
+    def running(self) -> bool:
+        """Whether processes have been started, and are not ended."""
+        return self._threads is not None
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """As `Embedder.embed_documents`; call it in a thread. Raises `Unavailable` if the processes do not last."""
@@ -117,6 +124,8 @@ class _Worker:
     """One process and the pipe to it. It ends when the pipe does, so also when this process is killed."""
 
     def __init__(self, make: Callable[[], Embedder]) -> None:
+        from shared.knowledge.parsing import inherited  # here, because the processes import this module to start
+
         self._pipe, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own
@@ -124,6 +133,7 @@ class _Worker:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                env=inherited(*LIBRARIES),
                 start_new_session=True,  # Ctrl-C is for us, and we end it
             )
         with contextlib.suppress(OSError):  # it has ended already: the first answer will not come

@@ -16,7 +16,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
@@ -44,9 +44,9 @@ PIPELINE = f"{VERSION}.{chunking.VERSION}"
 READ_AHEAD = 4
 """Documents that are read while others are embedded."""
 EMBED_AHEAD = 1
-"""Steps that are embedded while another is written."""
-FEW = 64
-"""Texts that are embedded in this process: one to two seconds of work; other processes take half of one to start."""
+"""Steps that are embedded while another is embedded or written, so that no process that embeds waits for the next."""
+FEW = 32
+"""Texts for which no other processes are started: a second of work here, and they take half of one to start."""
 REMEMBERED = 1_000
 """Vectors of removed chunks that are kept in memory (1.5 MB): a renamed document may go before it comes."""
 
@@ -196,8 +196,8 @@ class IngestionService:
         outcomes: Counter[str] = Counter()
         locked: dict[str, asyncio.Lock] = {}
         again: set[str] = set()
-        one_at_a_time = asyncio.Lock()
         pool = self._pool() if self._pool else None
+        turn = nullcontext() if pool else asyncio.Lock()  # in this process, one step at a time
 
         async def read(name: str) -> Change | None:
             lock = self._lock(name)
@@ -214,7 +214,7 @@ class IngestionService:
                 return None
 
         async def embed(step: Step) -> Step:
-            async with one_at_a_time:
+            async with turn:
                 try:
                     step.vectors = await self._vectors(step.texts, pool)
                 except ConfigurationError:
@@ -351,7 +351,9 @@ class IngestionService:
         vectors = {text: self._removed[_key(text)] for text in texts if _key(text) in self._removed}
         vectors |= await self._index.vectors([text for text in texts if text not in vectors])
         if missing := list(dict.fromkeys(text for text in texts if text not in vectors)):
-            embed = pool.embed if pool and len(missing) > FEW else self._embedder.embed_documents
+            embed = self._embedder.embed_documents
+            if pool and (pool.running or len(missing) > FEW):
+                embed = pool.embed
             vectors |= zip(missing, await asyncio.to_thread(embed, missing), strict=True)
             telemetry.chunks_embedded.add(len(missing))
         return np.stack([vectors[text] for text in texts])

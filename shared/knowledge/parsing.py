@@ -24,6 +24,7 @@ from shared.knowledge.parser_process import Request, frame, read_frame, write_al
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 """Longest wait for the child process to have imported its libraries; 3 to 5 s are usual."""
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
 GRACE_SECONDS = 10
 """The child keeps the time limit itself; only if it does not answer this much later is it killed from outside."""
 
@@ -145,11 +146,15 @@ def _killed_after(process: subprocess.Popen[bytes], seconds: float) -> Generator
         watchdog.cancel()
 
 
+def inherited(*beginnings: str) -> dict[str, str]:
+    """Variables that a Python needs to start, and those whose names begin so; no setting of the app is among them."""
+    return {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(beginnings)}
+
+
 def _environment() -> dict[str, str]:
     """What a Python needs to start and to find our code. No setting, and above all no secret, reaches a document."""
-    wanted = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
     path = [str(ROOT), *(entry for entry in sys.path if entry)]
-    return {key: os.environ[key] for key in wanted if key in os.environ} | {
+    return inherited() | {
         "PYTHONPATH": os.pathsep.join(path),
         # A process that forks must have one thread only.
         "OMP_NUM_THREADS": "1",

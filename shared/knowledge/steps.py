@@ -15,6 +15,8 @@ from shared.knowledge.index import Chunk, DocumentRecord
 
 CHUNKS = 200
 """Most chunks of a step. A write to Chroma costs some 40 ms however small it is, and 2 ms for each chunk beyond it."""
+FIRST = 64
+"""Most chunks of the first step, so that some are embedded while the next ones are still read."""
 DOCUMENTS = 500
 """Most documents of a step, of which many may need no chunk to be written."""
 
@@ -71,15 +73,15 @@ class Step:
 
 async def in_steps(changes: AsyncIterable[Change | None]) -> AsyncIterator[Step]:
     """The changes in their order, without those that came to nothing."""
-    step = Step()
+    step, most = Step(), min(FIRST, CHUNKS)
     async for change in changes:
         if change is None:
             continue
         step.begun.append(change)
         for chunk in change.new:
-            if len(step.chunks) == CHUNKS:
+            if len(step.chunks) == most:
                 yield step
-                step = Step()
+                step, most = Step(), CHUNKS
             step.chunks.append(chunk)
         step.ended.append(change)
         if len(step.ended) == DOCUMENTS:

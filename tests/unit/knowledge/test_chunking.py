@@ -71,6 +71,18 @@ def test_a_long_section_is_split_between_paragraphs() -> None:
     assert [c.text for c in passages] == ["\n\n".join(paragraphs[:2]), "\n\n".join(paragraphs[2:])]
 
 
+def test_no_text_is_measured_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens are most of the work of splitting."""
+    counted: list[str] = []
+    count_tokens = HashEmbedder.count_tokens
+    monkeypatch.setattr(
+        HashEmbedder, "count_tokens", lambda self, text: counted.append(text) or count_tokens(self, text)
+    )
+    text = "# Guide\n\n" + "\n\n".join(f"## S{n}\n\n{words(60 * n, f'w{n}x')}" for n in range(1, 6))
+    assert len(chunks(text)) > 5
+    assert len(counted) == len(set(counted))
+
+
 def test_headings_in_code_are_no_headings() -> None:
     [only] = chunks("Run:\n\n```sh\n# not a heading\n```\n")
     assert only.breadcrumb == "Guide"

@@ -38,6 +38,13 @@ class Mortal(HashEmbedder):
         return super().embed_documents(texts)
 
 
+class Curious(HashEmbedder):
+    """The vector of a variable's name says whether its process has that variable."""
+
+    def embed_documents(self, texts):
+        return np.array([[name in os.environ] for name in texts], np.float32)
+
+
 def broken() -> Never:
     raise ZeroDivisionError
 
@@ -66,9 +73,10 @@ def same(vectors: Vectors) -> bool:
 
 
 def test_the_vectors_are_in_the_order_of_the_texts(pool: EmbeddingPool) -> None:
-    assert processes(pool) == []
+    assert (processes(pool), pool.running) == ([], False)
     assert same(pool.embed(TEXTS))
     assert 1 <= len(processes(pool)) <= 2
+    assert pool.running
     assert same(pool.embed(TEXTS))
 
 
@@ -77,6 +85,16 @@ def test_a_vector_does_not_depend_on_the_process_that_made_it() -> None:
     texts = TEXTS[:20]
     try:
         assert np.array_equal(pool.embed(texts), OnnxEmbedder(MODEL).embed_documents(texts))
+    finally:
+        pool.close()
+
+
+def test_its_processes_get_no_setting_of_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_SECRET", "not for them")
+    monkeypatch.setenv("HF_HOME", "where models are")
+    pool = EmbeddingPool(Curious, 1)
+    try:
+        assert pool.embed(["TOKEN_SECRET", "HF_HOME", "PATH"]).ravel().tolist() == [0, 1, 1]
     finally:
         pool.close()
 
@@ -127,4 +145,5 @@ def test_closing_ends_the_processes_and_what_waits_for_them(pool: EmbeddingPool)
     waiting.join(20)
     assert len(failed) == 1
     assert not any(map(running, pids))
+    assert not pool.running
     pool.close()

@@ -523,6 +523,23 @@ async def test_a_document_larger_than_a_step(knowledge: Knowledge, monkeypatch: 
     assert await knowledge.service.reconcile() == Reconciliation(unchanged=2)
 
 
+async def test_the_first_step_is_small(knowledge: Knowledge, monkeypatch: Any) -> None:
+    """So that its passages are embedded while the other documents are read."""
+    monkeypatch.setattr(steps, "FIRST", 1)
+    monkeypatch.setattr(steps, "CHUNKS", 4)
+    for name in ("first", "second"):
+        await knowledge.documents.target.write(f"{name}.md", ARTICLE.replace("alpha", name).encode())
+    upsert, written = knowledge.index.target.upsert, []
+
+    async def note(chunks: Any, vectors: Any) -> None:
+        written.append(len(chunks))
+        await upsert(chunks, vectors)
+
+    knowledge.index.target.upsert = note
+    assert await knowledge.service.reconcile() == Reconciliation(ingested=2)
+    assert written == [1, 4, 1]
+
+
 async def test_chunks_without_a_record_go(knowledge: Knowledge) -> None:
     await knowledge.put("a.md", ARTICLE)
     before = await knowledge.contents()
@@ -555,6 +572,18 @@ async def test_much_text_is_embedded_in_other_processes(knowledge: Knowledge, mo
     chunks = await knowledge.index.target.chunks("a.md")
     [match] = await knowledge.index.target.query(knowledge.embedder.embed_query(chunks[1].embedded_text), limit=1)
     assert match.chunk.text == chunks[1].text
+
+
+async def test_few_texts_go_where_many_are_embedded(knowledge: Knowledge, monkeypatch: Any) -> None:
+    monkeypatch.setattr(ingestion, "FEW", 1)
+    monkeypatch.setattr(steps, "CHUNKS", 3)
+    monkeypatch.setattr(knowledge.service, "_pool", lambda: EmbeddingPool(HashEmbedder, 2))
+    for number in range(3):  # at the third, the processes have been started
+        await knowledge.documents.target.write(f"{number}.md", ARTICLE.replace("alpha", f"alpha{number}").encode())
+    await knowledge.documents.target.write("last.md", section("Last").encode())
+    assert await knowledge.service.reconcile() == Reconciliation(ingested=4)
+    assert knowledge.embedder.embedded == []
+    assert await knowledge.texts("last.md") == [section("Last").partition("\n\n")[2]]
 
 
 BEFORE = "# Guide\n\n" + "\n\n".join(section(name) for name in ("Alpha", "Beta", "Gamma"))
