@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 
 from local.runtime import Function, InvocationFailed, Message, Runtime, as_json, binary, text
 from shared.errors import Conflict, SupportAgentError
@@ -60,12 +61,15 @@ class QueuePump:
         )
         self._invocations.add(invocation)
         invocation.add_done_callback(self._invocations.discard)
-        settle = self._queue.abandon
-        with contextlib.suppress(InvocationFailed, asyncio.CancelledError):
-            await invocation
-            settle = self._queue.complete
+        settle = partial(self._queue.abandon, received)
+        with contextlib.suppress(asyncio.CancelledError):
+            try:
+                await invocation
+                settle = partial(self._queue.complete, received)
+            except InvocationFailed as failed:
+                settle = partial(self._queue.abandon, received, problem=failed.problem)
         try:
-            await settle(received)
+            await settle()
         except Conflict:
             pass  # The lock ran out: the message is delivered again, as it would be by Service Bus.
         except SupportAgentError as error:

@@ -36,7 +36,14 @@ class HostError(Exception):
 
 
 class InvocationFailed(Exception):
-    """A function raised. The message is the type of what it raised: its text may quote a customer."""
+    """A function raised. The message is the type of what it raised: its text may quote a customer.
+
+    `problem` has that text, too: for where the data of the invocation is kept anyway, never for a log.
+    """
+
+    def __init__(self, kind: str, problem: str = "") -> None:
+        super().__init__(kind)
+        self.problem = problem or kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +214,7 @@ class Runtime:
                 kind,
                 extra={"function": function.name, "invocation_id": request.invocation_id, "stack": error.stack},
             )
-            raise InvocationFailed(kind) from None
+            raise InvocationFailed(kind, error.message) from None
 
     async def close(self) -> None:
         await self._server.close()

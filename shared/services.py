@@ -15,12 +15,17 @@ from shared import telemetry
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from shared.analytics.service import AnalyticsService
     from shared.conversation.knowledge import KnowledgeSearch
     from shared.conversation.service import ConversationService
+    from shared.escalation.dead_letters import DeadLetters
     from shared.escalation.helpdesk import HelpdeskService
+    from shared.escalation.leftovers import Leftovers
     from shared.escalation.policy import EscalationPolicy
     from shared.escalation.queue import TicketQueue
     from shared.escalation.service import EscalationService
+    from shared.escalation.transcripts import TranscriptStore
+    from shared.escalation.webhook import Webhook
     from shared.knowledge.chunking import Chunker
     from shared.knowledge.documents import DocumentStore
     from shared.knowledge.embedding import Embedder
@@ -59,6 +64,12 @@ class Services:
         from shared.escalation.sqlite import SqliteTicketQueue
 
         return SqliteTicketQueue(self.settings.data_dir / "queues.db", now=self._now)
+
+    @cached_property
+    def transcripts(self) -> TranscriptStore:
+        from shared.escalation.folder import FolderTranscriptStore
+
+        return FolderTranscriptStore(self.settings.data_dir / "transcripts")
 
     @cached_property
     def documents(self) -> DocumentStore:
@@ -168,6 +179,7 @@ class Services:
             search=self._search,
             parser=self.attachment_parser,
             escalation=self.escalation,
+            leftovers=self.leftovers,
             policy=self.policy,
             settings=self.settings,
             now=self._now,
@@ -178,7 +190,44 @@ class Services:
         from shared.escalation.routing import load_routing
         from shared.escalation.service import EscalationService
 
-        return EscalationService(self.store, self.queue, routing=load_routing(), now=self._now)
+        return EscalationService(
+            self.store,
+            self.queue,
+            routing=load_routing(),
+            transcripts=self.transcripts,
+            public_url=self.settings.public_url,
+            webhook=bool(self.settings.webhook_url),
+            now=self._now,
+        )
+
+    @cached_property
+    def webhook(self) -> Webhook | None:
+        """None without WEBHOOK_URL."""
+        if not (url := self.settings.webhook_url):
+            return None
+        from shared.escalation.webhook import Webhook, WebhookTarget
+        from shared.security.signatures import read_key
+
+        secret = self.settings.webhook_secret.get_secret_value()
+        target = WebhookTarget(
+            url=url,
+            format=self.settings.webhook_format,
+            key=read_key(secret) if secret else None,
+            authorization=self.settings.webhook_authorization.get_secret_value() or None,
+        )
+        return Webhook(target, self.store, now=self._now)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        from shared.escalation.dead_letters import DeadLetters
+
+        return DeadLetters(self.queue)
+
+    @cached_property
+    def leftovers(self) -> Leftovers:
+        from shared.escalation.leftovers import Leftovers
+
+        return Leftovers(self.store, self.transcripts, self.dead_letters)
 
     @cached_property
     def helpdesk(self) -> HelpdeskService:
@@ -192,6 +241,13 @@ class Services:
             max_message_chars=self.settings.max_message_chars,
             now=self._now,
         )
+
+    @cached_property
+    def analytics(self) -> AnalyticsService:
+        from shared.analytics.service import AnalyticsService
+
+        retention = timedelta(days=self.settings.retention_days)
+        return AnalyticsService(self.store, self.index, self.embedder, retention=retention, now=self._now)
 
     @cached_property
     def policy(self) -> EscalationPolicy:
@@ -237,7 +293,7 @@ class Services:
         built: dict[str, Any] = vars(self)
         if conversations := built.get("conversations"):
             await conversations.drain(seconds=10)
-        for name in ("parser", "attachment_parser", "index", "documents", "queue", "store"):
+        for name in ("parser", "attachment_parser", "index", "documents", "webhook", "transcripts", "queue", "store"):
             if part := built.get(name):
                 await part.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +21,10 @@ MOST_PROCESSES = 4
 """That embed, unless more are asked for: beside them the app must answer."""
 MIN_SECRET = 32
 """RFC 7518 §3.2: an HS256 key must be at least as long as the hash, 32 bytes."""
+LOCALHOST = ("localhost", "127.0.0.1", "::1")
+NEW_WEBHOOK_KEY = (
+    "python -c 'import base64, secrets; print(\"whsec_\" + base64.b64encode(secrets.token_bytes(32)).decode())'"
+)
 
 PositiveInt = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -103,6 +108,24 @@ class Settings(BaseSettings):
     max_attachments: PositiveInt = Field(5, description="Most attachments of one message.")
     max_attachment_bytes: PositiveInt = Field(10_000_000, description="Largest attachment.")
 
+    # ---- helpdesks
+    public_url: str | None = Field(
+        None, description="Address at which people reach the app: makes the links in tickets absolute."
+    )
+    webhook_url: str | None = Field(
+        None, description="Every event for helpdesks is also posted there; https, or http on this machine."
+    )
+    webhook_format: Literal["cloudevents", "zendesk", "freshdesk"] = Field(
+        "cloudevents",
+        description="What is posted: the event as it is, or a new ticket as that helpdesk takes it.",
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Key that signs what is posted: whsec_ and 24 to 64 random bytes in base64."
+    )
+    webhook_authorization: SecretStr = Field(
+        SecretStr(""), description="Authorization header of what is posted; helpdesks need one."
+    )
+
     # ---- the host
     website_instance_id: str | None = Field(None, description="Set by Azure, which tells the app that it runs there.")
 
@@ -137,6 +160,7 @@ class Settings(BaseSettings):
                 " (make one: python -c 'import secrets; print(secrets.token_urlsafe(48))')"
             )
         problems += self._identity_problems()
+        problems += self._helpdesk_problems()
         needed = {
             "openai": {"OPENAI_API_KEY": self.openai_api_key.get_secret_value(), "OPENAI_MODEL": self.openai_model},
             "azure_openai": {
@@ -165,6 +189,40 @@ class Settings(BaseSettings):
         if self.identity_audience in ("session", "operator"):
             problems.append("IDENTITY_AUDIENCE: `session` and `operator` are the audiences of the app's own tokens")
         return problems
+
+    def _helpdesk_problems(self) -> list[str]:
+        from shared.security.signatures import read_key
+
+        problems: list[str] = []
+        if self.public_url and not _is_address(self.public_url):
+            problems.append("PUBLIC_URL: must be an address like https://support.example.com")
+        if self.webhook_url and not _is_address(self.webhook_url, encrypted=True):
+            problems.append("WEBHOOK_URL: must be an address like https://example.com/path, or http on this machine")
+        if secret := self.webhook_secret.get_secret_value():
+            try:
+                read_key(secret)
+            except ValueError as wrong:
+                problems.append(f"WEBHOOK_SECRET: {wrong} (make one: {NEW_WEBHOOK_KEY})")
+        elif self.webhook_url and self.webhook_format == "cloudevents":
+            problems.append(f"WEBHOOK_SECRET: needed with WEBHOOK_URL (make one: {NEW_WEBHOOK_KEY})")
+        if self.webhook_url and self.webhook_format != "cloudevents" and not self.webhook_authorization:
+            problems.append(f"WEBHOOK_AUTHORIZATION: needed with WEBHOOK_FORMAT={self.webhook_format}")
+        authorization = self.webhook_authorization.get_secret_value()
+        if not (authorization.isascii() and authorization.isprintable()):
+            problems.append("WEBHOOK_AUTHORIZATION: holds a line break or another character that no header may have")
+        return problems
+
+
+def _is_address(url: str, *, encrypted: bool = False) -> bool:
+    """Whether it is an absolute URL without credentials; `encrypted` unless it stays on this machine."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or parts.fragment or " " in url or not url.isprintable():
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and (not encrypted or host in LOCALHOST))
 
 
 def load_settings() -> Settings:

@@ -27,6 +27,8 @@ LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 
 REPLY_BUCKETS = (60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800)
 """From a minute to two days."""
 """Seconds; from a warm keyless turn to the longest turn allowed."""
+CHARGE_BUCKETS = (1, 2, 3, 5, 10, 20, 50, 100, 500)
+"""Request units: a point read of 1 KB is 1, a turn's batch about 20."""
 
 
 @contextlib.contextmanager
@@ -91,6 +93,8 @@ def set_up_logging(level: str) -> None:
         handler.setFormatter(JsonFormatter())
     logging.getLogger("shared").setLevel(level)
     logging.getLogger("functions").setLevel(level)
+    # It logs every URL that is called, and a webhook's may hold a secret.
+    logging.getLogger("httpx").setLevel("WARNING")
 
 
 @cache
@@ -123,11 +127,23 @@ degraded_answers = _meter.create_counter("support_degraded_answers", description
 dropped_sentences = _meter.create_counter(
     "support_dropped_sentences", description="Sentences kept back because their source does not support them"
 )
+rewritten_promises = _meter.create_counter(
+    "support_rewritten_promises", description="Sentences replaced because they promised what no ticket would keep"
+)
 tickets = _meter.create_counter("support_tickets", description="Tickets, by reason")
 ticket_sends = _meter.create_counter("support_ticket_sends", description="Sends to the request queue, by outcome")
 tickets_routed = _meter.create_counter("support_tickets_routed", description="Tickets published to helpdesks, by team")
 ticket_events = _meter.create_counter(
     "support_ticket_events", description="Later events to helpdesks, by kind and outcome"
+)
+transcripts_stored = _meter.create_counter(
+    "support_transcripts", description="Transcripts too long for their event, by whether they could be stored"
+)
+webhook_deliveries = _meter.create_counter(
+    "support_webhook_deliveries", description="Events for the webhook, by outcome of each attempt"
+)
+dead_letters = _meter.create_gauge(
+    "support_dead_letters", description="Messages set aside, by queue; more than 0 needs a person"
 )
 ticket_changes = _meter.create_counter(
     "support_ticket_changes", description="What people did with tickets, by new status"
@@ -142,6 +158,12 @@ documents = _meter.create_counter("support_documents", description="Documents ha
 chunks_embedded = _meter.create_counter("support_chunks_embedded", description="Chunks that went through the model")
 cache_lookups = _meter.create_counter(
     "support_cache_lookups", description="Look-ups in the caches of retrieval, by cache and outcome"
+)
+cosmos_charge = _meter.create_histogram(
+    "support_cosmos_request_charge",
+    unit="{RU}",
+    explicit_bucket_boundaries_advisory=CHARGE_BUCKETS,
+    description="Request units of calls to Cosmos DB, by container",
 )
 rejected_requests = _meter.create_counter("support_rejected_requests", description="Requests refused, by status code")
 feedback = _meter.create_counter("support_feedback", description="Ratings of answers, by rating")

@@ -9,7 +9,7 @@ from datetime import datetime
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from functions.chat_http import facts, health, helpdesk, openapi, operators, pages, problems, sessions
+from functions.chat_http import analytics, facts, health, helpdesk, openapi, operators, pages, problems, sessions
 from functions.chat_http.middleware import AllowedOrigins, BodyLimit, LastResort, SecurityHeaders
 from functions.chat_http.version import VERSION
 from shared.security.ratelimits import LocalHits, RateLimiter
@@ -58,6 +58,7 @@ def create_app(services: Services | None = None, *, now: Callable[[], datetime] 
     app.include_router(facts.router)
     app.include_router(operators.router)
     app.include_router(helpdesk.router)
+    app.include_router(analytics.router)
     app.include_router(health.router)
     pages.install(app)
     app.openapi = lambda: openapi.build(app)  # the hook that FastAPI documents for this

@@ -10,6 +10,7 @@ from functions.chat_http import schemas
 from functions.chat_http.access import Provided, SignedIn, operators_only
 from functions.chat_http.bodies import json_only
 from functions.chat_http.problems import documented
+from shared.escalation.event import Transcript
 
 router = APIRouter(prefix="/helpdesk/tickets", tags=["helpdesk"], dependencies=operators_only)
 
@@ -32,6 +33,13 @@ async def list_tickets(wanted: Annotated[schemas.WantedTickets, Query()], servic
 async def read_ticket(ticket_id: TicketId, services: Provided) -> schemas.TicketFile:
     """A ticket with its conversation and what is remembered about the customer."""
     return schemas.TicketFile.of(await services.helpdesk.open(ticket_id))
+
+
+@router.get("/{ticket_id}/transcript", operation_id="readTranscript", responses=_READING)
+async def read_transcript(ticket_id: TicketId, services: Provided) -> Transcript:
+    """The whole conversation of a ticket: as it was when it was handed over, if it was too long for the ticket's event;
+    else as it is now."""
+    return await services.escalation.transcript(ticket_id)
 
 
 @router.post("/{ticket_id}/claim", operation_id="claimTicket", responses=_CHANGING)

@@ -130,6 +130,23 @@ class SetStatus(_Wire):
     )
 
 
+class WantedPeriod(_Wire):
+    """Conversations that began in [since, until): at most 92 days."""
+
+    since: str | None = Field(
+        default=None,
+        max_length=40,
+        description="A date (its first moment, UTC) or an RFC 3339 instant. Default: seven days before `until`.",
+        examples=["2026-05-04"],
+    )
+    until: str | None = Field(
+        default=None,
+        max_length=40,
+        description="The same; what begins then is not in the period any more. Default: now.",
+        examples=["2026-05-11T00:00:00Z"],
+    )
+
+
 # ---- answers
 
 
@@ -364,3 +381,138 @@ class TicketFile(_Wire):
             messages=[Message.of(message) for message in file.messages],
             facts=[Fact.model_validate(fact) for fact in file.facts],
         )
+
+
+# ---- analytics
+
+
+class Share(_Wire):
+    """A part of something, with both numbers."""
+
+    count: int
+    of: int
+    rate: float | None = Field(description="`count` / `of`, 0 to 1; null if `of` is 0.")
+
+
+class Durations(_Wire):
+    """Seconds, to three significant digits; null if there are none. Both are durations that occurred."""
+
+    count: int
+    median: float | None
+    p90: float | None = Field(description="Nine of ten took no longer.")
+
+
+class Conversations(_Wire):
+    started: int
+    silent: int = Field(description="The customer only opened it; nothing else here counts it.")
+    counted: int = Field(description="The customer wrote, or asked for a person.")
+
+
+class Resolutions(_Wire):
+    """Each counted conversation is in one class. The shares are of those that are not ongoing."""
+
+    confirmed: Share = Field(description="Somebody said that it is solved.")
+    confirmed_by_customer: int = Field(description="The customer's last rating is up.")
+    confirmed_by_person: int = Field(description="A person resolved the ticket.")
+    assumed: Share = Field(
+        description="The last answer was grounded, or a person's, and nobody said anything after it."
+    )
+    unresolved: Share = Field(
+        description="It ended with a ticket that is not resolved, a rating that is down, or without an answer."
+    )
+    ongoing: int
+
+
+class ReasonCount(_Wire):
+    reason: Reason
+    tickets: int
+    conversations: Share
+
+
+class Escalations(_Wire):
+    conversations: Share = Field(description="Conversations with a ticket.")
+    tickets: int
+    by_reason: list[ReasonCount] = Field(description="A conversation may have tickets for several reasons.")
+
+
+class Answers(_Wire):
+    """The bot's answers; the others greet, ask back, hand over or tell what was done."""
+
+    total: int
+    grounded: Share
+    abstained: Share = Field(description="The bot found no answer.")
+    degraded: Share = Field(description="Made without the language model, or without the documents.")
+
+
+class ResponseTimes(_Wire):
+    first_response: Durations = Field(
+        description="From the customer's first message to the first answer, the bot's or a person's."
+    )
+    person_first_reply: Durations = Field(description="From a ticket to the first reply of a person.")
+    person_reply: Durations = Field(
+        description="From what the customer writes to a person who has the conversation to that person's next message."
+    )
+
+
+class ServiceLevel(_Wire):
+    """Tickets against the time by which a person had to reply."""
+
+    breached: Share = Field(description="Late, of those answered or late.")
+    pending: int = Field(description="Not answered, and still in time.")
+    unrouted: int = Field(description="Without a due time yet.")
+
+
+class Satisfaction(_Wire):
+    """Ratings that are up, of all ratings."""
+
+    all: Share
+    bot: Share
+    people: Share
+
+
+class Cluster(_Wire):
+    question: str = Field(description="The one that most others are like, as the customer wrote it.")
+    count: int
+
+
+class Unanswered(_Wire):
+    """What the bot found no answer to; alike questions together."""
+
+    questions: int
+    compared: int = Field(description="Of these the newest, which are in the clusters.")
+    clusters: list[Cluster] = Field(description="The largest first, at most 20.")
+
+
+class DocumentUse(_Wire):
+    source: str = Field(description="The document's name.")
+    title: str | None = Field(description="null if it is not indexed any more.")
+    answers: int = Field(description="Answers that cite it.")
+    ups: int
+    downs: int
+
+
+class Documents(_Wire):
+    indexed: int
+    never_cited: int
+    most: list[DocumentUse] = Field(description="Those cited most, at most 10.")
+    least: list[DocumentUse] = Field(description="Indexed ones cited least, at most 10.")
+
+
+class Summary(_Wire):
+    """What became of the conversations that began in a period, as far as is known now."""
+
+    since: datetime
+    until: datetime
+    at: datetime = Field(description="When this was counted.")
+    complete: bool = Field(
+        description="Whether the period lies within RETENTION_DAYS; if not, some of its conversations may be gone."
+    )
+    conversations: Conversations
+    resolutions: Resolutions
+    escalations: Escalations
+    answers: Answers
+    response_times: ResponseTimes
+    service_level: ServiceLevel
+    satisfaction: Satisfaction
+    unanswered: Unanswered
+    documents: Documents

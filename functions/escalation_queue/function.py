@@ -1,20 +1,24 @@
-"""The ticket triggers: requests from the chat become tickets that a helpdesk can work on.
+"""The ticket triggers: requests from the chat become tickets that a helpdesk can work on, and are posted to a webhook.
 
 What a handler raises gives the message back; after the queue's max delivery count Service Bus moves it to the
-dead-letter queue. That is where a message that can never be routed belongs, and the only way there from a Python
+dead-letter queue. That is where a message that can never be handled belongs, and the only way there from a Python
 function without a second connection to the queue.
 """
 
 import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import azure.functions as func
 
-from shared.errors import Unavailable
-from shared.escalation.queue import REQUESTS
+from shared.errors import SupportAgentError, Unavailable
+from shared.escalation.queue import REQUESTS, WEBHOOKS
 from shared.services import get_services
 from shared.telemetry import log_context
 
 blueprint = func.Blueprint()
+logger = logging.getLogger(__name__)
 
 MAX_PAUSE = 30.0
 """Seconds; below the 60 s that Service Bus locks a message by default."""
@@ -23,13 +27,18 @@ MAX_PAUSE = 30.0
 @blueprint.service_bus_queue_trigger(arg_name="message", queue_name=REQUESTS, connection="SERVICE_BUS")
 async def escalation_queue(message: func.ServiceBusMessage, context: func.Context) -> None:
     with log_context(invocation_id=context.invocation_id):
-        try:
+        async with given_back(REQUESTS, message):
             await get_services().escalation.route(message.get_body())
-        except Unavailable:
-            # A message given back returns at once: without a pause, a short outage would use up all its deliveries
-            # and put a good ticket among the dead letters.
-            await asyncio.sleep(min(2.0 ** (message.delivery_count or 1), MAX_PAUSE))
-            raise
+
+
+@blueprint.service_bus_queue_trigger(arg_name="message", queue_name=WEBHOOKS, connection="SERVICE_BUS")
+async def deliver_webhook(message: func.ServiceBusMessage, context: func.Context) -> None:
+    with log_context(invocation_id=context.invocation_id):
+        if (webhook := get_services().webhook) is None:
+            logger.warning("webhook removed", extra={"message_id": message.message_id})
+            return
+        async with given_back(WEBHOOKS, message):
+            await webhook.deliver(message.get_body())
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *")
@@ -37,6 +46,7 @@ async def relay_tickets(timer: func.TimerRequest, context: func.Context) -> None
     del timer
     with log_context(invocation_id=context.invocation_id):
         await get_services().escalation.relay()
+        await get_services().dead_letters.count()
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="30 * * * * *")
@@ -44,3 +54,27 @@ async def return_silent_conversations(timer: func.TimerRequest, context: func.Co
     del timer
     with log_context(invocation_id=context.invocation_id):
         await get_services().helpdesk.return_silent()
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="15 7 * * * *")
+async def erase_leftovers(timer: func.TimerRequest, context: func.Context) -> None:
+    del timer
+    with log_context(invocation_id=context.invocation_id):
+        await get_services().leftovers.erase()
+
+
+@asynccontextmanager
+async def given_back(queue: str, message: func.ServiceBusMessage) -> AsyncGenerator[None]:
+    """Says why a message is given back, and lets one wait whose trouble may pass.
+
+    A message given back returns at once: without a pause, a short outage would use up all its deliveries and put a
+    good one among the dead letters.
+    """
+    try:
+        yield
+    except SupportAgentError as error:
+        about = {"queue": queue, "message_id": message.message_id, "delivery": message.delivery_count}
+        logger.warning("message given back", extra=about | {"problem": f"{type(error).__name__}: {error}"})
+        if isinstance(error, Unavailable):
+            await asyncio.sleep(min(max(2.0 ** (message.delivery_count or 1), error.retry_after), MAX_PAUSE))
+        raise

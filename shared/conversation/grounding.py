@@ -8,7 +8,7 @@ gets a citation to the exact span that supports it; what does not is dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from shared.conversation.decision import is_question_back
@@ -41,14 +41,18 @@ _COURTESY = frozenset(
 class AnswerVerifier:
     """Takes an answer as it is written and hands on what was verified, with `[n]` pointing into `sources`.
 
-    `dropped` counts the sentences that no passage supports. `sources` may still grow until `finish`.
+    `keep` returns a sentence, or what is told instead of it: promises must not be made on anybody's behalf, whatever
+    passage they rest on. `dropped` counts the sentences that no passage supports, `rewritten` those not kept, of which
+    only the first is replaced. `sources` may still grow until `finish`.
     """
 
-    def __init__(self, evidence: EvidenceSet) -> None:
+    def __init__(self, evidence: EvidenceSet, keep: Callable[[str], str] = str) -> None:
         self._evidence = evidence
+        self._keep = keep
         self._buffer = SentenceBuffer()
         self._sources: list[Source] = []
         self.dropped = 0
+        self.rewritten = 0
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -71,6 +75,10 @@ class AnswerVerifier:
                 continue
             claim = _MARKER.sub("", body)
             if claim.strip(" .*") == NO_ANSWER:
+                continue
+            if (kept := self._keep(piece)) != piece:
+                self.rewritten += 1
+                verified += [kept] if self.rewritten == 1 else []
                 continue
             cited = [int(number) for number in _MARKER.findall(body)]
             if not cited and (is_courtesy(claim) or is_question_back(claim, self._headings())):

@@ -8,7 +8,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 
@@ -32,8 +32,10 @@ from shared.conversation.running import RunningTurn
 from shared.conversation.turn import Turn
 from shared.conversation.wishes import MAX_FACT, accepts_person
 from shared.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, SupportAgentError, Unavailable
+from shared.escalation.leftovers import Leftovers
 from shared.escalation.outbox import customer_message
 from shared.escalation.policy import EscalationPolicy, should_offer_human
+from shared.escalation.promises import keep_promises
 from shared.escalation.service import EscalationService
 from shared.escalation.ticket import Reason, Ticket, ticket_id
 from shared.knowledge.filters import Filters
@@ -68,7 +70,7 @@ GREETING = "Hello! I am the assistant of {company}. I answer from our documents 
 STILL_NOT_FOUND = "I could not find an answer to this in our documents."
 NOT_FOUND = STILL_NOT_FOUND + " Would you like to talk to a person? Just say so."
 NOT_SEARCHED = "I cannot look into our documents at the moment. Please try again later, or ask for a person."
-HANDED_OVER = "I have asked a colleague to take over. They will answer here; your reference is {ticket}."
+HANDED_OVER = "I have asked a colleague to take over. They will answer here; your reference is {ticket}. {expectation}"
 ALREADY_ASKED = "A colleague has your request already and will answer here; your reference is {ticket}."
 OFFERED = "Would you like a colleague to take over? Just say yes."
 REMEMBERED = "I will remember: {fact}."
@@ -84,6 +86,7 @@ class ConversationService:
         search: KnowledgeSearch,
         parser: Parser,
         escalation: EscalationService,
+        leftovers: Leftovers,
         policy: EscalationPolicy,
         settings: Settings,
         now: Callable[[], datetime],
@@ -93,6 +96,7 @@ class ConversationService:
         self._search = search
         self._parser = parser
         self._escalation = escalation
+        self._leftovers = leftovers
         self._policy = policy
         self._settings = settings
         self._now = now
@@ -194,12 +198,16 @@ class ConversationService:
             return await self._leave_to_human(opened, running)
 
         turn = await self._prepare(opened)
-        turn.decision = await asyncio.to_thread(self._policy.decide, message.text, opened.history)
+        turn.decision = await asyncio.to_thread(
+            self._policy.decide, message.text, opened.history, ticket_open=conversation.ticket_id is not None
+        )
         verified, verifier = await self._write(turn, running)
         notices = self._notices(turn)
         abstained = not verified and not notices
         wish = self._wish(turn, abstained=abstained)
-        waits = conversation.ticket_id if wish and wish[0] not in URGENT else None
+        if wish and wish[0] != "unanswered":
+            abstained = False  # nothing was left unanswered: a person was needed anyway
+        waits = await self._covering(conversation, wish[0]) if wish else None
         ticket = self._make_ticket(conversation, message.id, *wish) if wish and not waits else None
         if abstained and not wish:
             notices.append(NOT_FOUND if turn.searched else NOT_SEARCHED)
@@ -210,7 +218,7 @@ class ConversationService:
         if waits:
             notices.append(ALREADY_ASKED.format(ticket=waits))
         if ticket:
-            notices.append(HANDED_OVER.format(ticket=ticket.id))
+            notices.append(self._handed_over(ticket, [*turn.history, message]))
         for notice in notices:
             verified.append(_spaced(notice, after=verified))
             running.tell(AnswerSentence(verified[-1]))
@@ -273,7 +281,14 @@ class ConversationService:
 
     async def _write(self, turn: Turn, running: RunningTurn) -> tuple[list[str], AnswerVerifier]:
         """The agent's answer, each sentence told only after it was verified."""
-        verifier, verified = AnswerVerifier(turn.evidence), list[str]()
+        verified = list[str]()
+
+        def keep(sentence: str) -> str:
+            kept = keep_promises(sentence, ticket_open=self._has_ticket(turn))
+            turn.offered = turn.offered or (kept != sentence and not self._has_ticket(turn))
+            return kept
+
+        verifier = AnswerVerifier(turn.evidence, keep)
 
         def tell(sentences: Sequence[str]) -> None:
             for sentence in sentences:
@@ -284,6 +299,8 @@ class ConversationService:
         async for text in self._agent.write(turn):
             tell(verifier.feed(text))
         tell(verifier.finish())
+        if verifier.rewritten:
+            telemetry.rewritten_promises.add(verifier.rewritten)
         if verifier.dropped:
             telemetry.dropped_sentences.add(verifier.dropped)
             logger.info("sentences dropped", extra={"dropped": verifier.dropped, "kept": len(verified)})
@@ -324,6 +341,17 @@ class ConversationService:
         if abstained and (turn.conversation.ticket_id or should_offer_human(turn.history)):
             return "unanswered", turn.message.text
         return None
+
+    async def _covering(self, conversation: Conversation, reason: Reason) -> str | None:
+        """The open ticket that is enough for another wish for a person."""
+        if conversation.ticket_id is None or reason not in URGENT:
+            return conversation.ticket_id
+        open_ticket = await self._store.ticket(conversation.ticket_id, conversation.session_id)
+        return open_ticket.id if open_ticket.reason in URGENT else None
+
+    def _has_ticket(self, turn: Turn) -> bool:
+        """Whether a person has the customer's request, or will have it when this turn is stored."""
+        return turn.conversation.ticket_id is not None or self._wish(turn, abstained=False) is not None
 
     def _make_ticket(self, conversation: Conversation, message_id: str, reason: Reason, summary: str) -> Ticket:
         return Ticket(
@@ -391,7 +419,8 @@ class ConversationService:
         cause = f"h-{conversation.last_seq}"
         last = next((m.text for m in reversed(messages) if m.role == "user"), "")
         ticket = self._make_ticket(conversation, cause, "customer_request", comment or last or "Asked for a person")
-        stored = await self._store.append(self._notice(cause, HANDED_OVER, ticket.id, session_id), ticket)
+        notice = self._notice(cause, self._handed_over(ticket, messages), ticket.id, session_id)
+        stored = await self._store.append(notice, ticket)
         telemetry.tickets.add(1, {"reason": ticket.reason})
         await self._escalation.send(ticket)
         return stored
@@ -399,25 +428,27 @@ class ConversationService:
     async def _escalate_again(self, conversation: Conversation, messages: Sequence[Message], comment: str) -> Message:
         """What the customer adds is for the person who has, or will have, the ticket."""
         session_id, ticket = conversation.session_id, str(conversation.ticket_id)
-        if not comment.strip():
-            told = next((m for m in reversed(messages) if m.ticket_id == ticket and m.role == "assistant"), None)
-            if told:
-                return told
-            return await self._store.append(
-                self._notice(f"h-{conversation.last_seq}", ALREADY_ASKED, ticket, session_id)
-            )
-        said = replace(self._customer_message(session_id, comment, None), id=f"m-h-{conversation.last_seq}")
-        stored = await self._store.append(said)
-        if event := customer_message(conversation, stored):
-            await self._escalation.publish(event)
-        return await self._store.append(self._notice(f"h-{stored.seq}", ALREADY_ASKED, ticket, session_id))
+        seq, text = conversation.last_seq, ALREADY_ASKED.format(ticket=ticket)
+        if comment.strip():
+            said = replace(self._customer_message(session_id, comment, None), id=f"m-h-{seq}")
+            stored = await self._store.append(said)
+            if event := customer_message(conversation, stored):
+                await self._escalation.publish(event)
+            seq = stored.seq
+        elif told := next((m for m in reversed(messages) if m.ticket_id == ticket and m.role == "assistant"), None):
+            return told
+        return await self._store.append(self._notice(f"h-{seq}", text, ticket, session_id))
+
+    def _handed_over(self, ticket: Ticket, messages: Sequence[Message]) -> str:
+        said = (message.text for message in reversed(messages) if message.role == "user")
+        return HANDED_OVER.format(ticket=ticket.id, expectation=self._escalation.expectation(ticket, said))
 
     def _notice(self, identifier: str, text: str, ticket: str, session_id: str) -> Message:
         return Message(
             id=identifier,
             session_id=session_id,
             role="assistant",
-            text=text.format(ticket=ticket),
+            text=text,
             created_at=self._now(),
             requires_escalation=True,
             ticket_id=ticket,
@@ -457,19 +488,30 @@ class ConversationService:
 
     async def erase(self, session_id: str) -> Erasure:
         """Forget a conversation with its messages and tickets."""
-        return await self._store.erase(session_id)
+        erased = await self._store.erase(session_id)
+        await _or_later(self._leftovers.erase_of(session_id))
+        return erased
 
     async def erase_customer(self, user_id: str) -> Erasure:
         """Forget all conversations, tickets and facts of a customer."""
         # Facts outlive the conversations they came from, and are then found by their own key alone.
         by_name = await self._store.erase_customer(user_id)
         by_key = await self._store.erase_customer(_customer_id(user_id))
+        await _or_later(self._leftovers.erase())
         return Erasure(*(a + b for a, b in zip(astuple(by_name), astuple(by_key), strict=True)))
 
     async def drain(self, seconds: float) -> None:
         """Wait for the turns that are being answered, at most so long."""
         if self._running:
             await asyncio.wait(set(self._running), timeout=seconds)
+
+
+async def _or_later(erasing: Awaitable[object]) -> None:
+    """What cannot be erased now, a timer finds."""
+    try:
+        await erasing
+    except Unavailable:
+        logger.warning("leftovers_not_erased")
 
 
 def _customer_id(user_id: str) -> str:

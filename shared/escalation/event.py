@@ -1,6 +1,6 @@
-"""The two messages of an escalation: the request that leaves the chat, and the event that helpdesk tools receive.
+"""The messages of an escalation: the request that leaves the chat, and the events that helpdesk tools receive.
 
-`python -m shared.escalation.event > docs/ticket.schema.json` publishes the shape of the event's `data`.
+`python -m shared.escalation.event docs/events` publishes the events' shapes, one file for each type.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.errors import InvalidInput
 from shared.escalation.ticket import Priority, Reason
@@ -19,7 +20,6 @@ from shared.memory.models import Role
 CONTENT_TYPE = "application/cloudevents+json"
 """CloudEvents 1.0 in structured mode: envelope and data in one JSON object."""
 EVENT_SOURCE = "/support-agent"
-EventType = Literal["support.ticket.requested.v1", "support.ticket.returned.v1", "support.customer.message.v1"]
 
 
 class _Model(BaseModel):
@@ -41,11 +41,7 @@ def parse_request(body: bytes) -> TicketRequest:
     try:
         return TicketRequest.model_validate_json(body)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['type']}"
-            for problem in error.errors(include_input=False, include_url=False, include_context=False)
-        ]
-        raise InvalidInput(f"Not a ticket request of version 1: {'; '.join(problems)}") from None
+        raise InvalidInput(f"Not a ticket request of version 1: {_problems(error)}") from None
 
 
 class Customer(_Model):
@@ -53,6 +49,9 @@ class Customer(_Model):
 
     id: str = Field(description="Key of what is known about the customer.")
     user_id: str | None = Field(description="Who the customer says to be, in the company's own systems.")
+    verified: bool = Field(
+        description="Whether the `user_id` can be believed: the company's site vouched for it, or AUTH_MODE is `open`."
+    )
 
 
 class TranscriptMessage(_Model):
@@ -65,12 +64,28 @@ class TranscriptMessage(_Model):
     attachments: tuple[str, ...] = Field(description="Names of the files the customer added.")
 
 
+class AttachedFile(_Model):
+    """A file the customer added. Its content stays in the conversation."""
+
+    seq: int = Field(description="The message it came with.")
+    name: str
+    size: int = Field(description="Bytes.")
+    problem: str | None = Field(description="Why it could not be read; null if it was.")
+
+
 class TriedSource(_Model):
     """A document that an answer cited before the customer came to you."""
 
     source: str
     title: str | None
     url: str | None
+
+
+class Links(_Model):
+    """Where an operator finds more; absolute where PUBLIC_URL is set, else paths of the API."""
+
+    ticket: str = Field(description="The ticket with its conversation as it is now.")
+    transcript: str = Field(description="The whole conversation up to the hand-off.")
 
 
 class HandOff(_Model):
@@ -89,10 +104,29 @@ class HandOff(_Model):
     created_at: datetime
     due_at: datetime = Field(description="When someone must have taken care of it.")
     customer: Customer
+    language: str | None = Field(
+        description="BCP 47 tag of the language the customer writes; null if that cannot be told for sure.",
+        examples=["de"],
+    )
     customer_facts: tuple[str, ...] = Field(description="What the customer asked to have remembered; oldest first.")
     sources_tried: tuple[TriedSource, ...] = Field(description="Newest first.")
+    attachments: tuple[AttachedFile, ...] = Field(description="Oldest first; the newest 100.")
+    links: Links
     transcript: tuple[TranscriptMessage, ...] = Field(description="Oldest first.")
     transcript_truncated: bool = Field(description="Whether older messages were left out of the transcript.")
+    transcript_ref: str | None = Field(
+        description="Where the whole transcript is kept if it does not fit in here: its name among the stored"
+        " transcripts. `links.transcript` reads it. null: it is here, or it could not be stored."
+    )
+
+
+class Transcript(_Model):
+    """A conversation, whole."""
+
+    ticket_id: str
+    session_id: str
+    messages: tuple[TranscriptMessage, ...] = Field(description="Oldest first.")
+    truncated: bool = Field(description="Whether it has only the newest 10,000 messages.")
 
 
 class CustomerMessage(_Model):
@@ -116,25 +150,68 @@ class TicketReturned(_Model):
     returned_at: datetime
 
 
-class Event(_Model):
-    """CloudEvents 1.0, structured mode. `subject` is the conversation's id.
-    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md"""
+class _Event(_Model):
+    """CloudEvents 1.0, structured mode. https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md"""
 
     specversion: Literal["1.0"] = "1.0"
-    id: str
+    id: str = Field(description="The same event always has the same id, however often it is sent.")
     source: str = EVENT_SOURCE
-    type: EventType
-    subject: str
+    subject: str = Field(description="The conversation, as `data.session_id`.")
     time: datetime
     datacontenttype: Literal["application/json"] = "application/json"
-    data: HandOff | CustomerMessage | TicketReturned
 
 
-def hand_off_schema() -> dict[str, Any]:
-    """JSON Schema of the data of `support.ticket.requested.v1`."""
-    schema = HandOff.model_json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+class TicketRequestedEvent(_Event):
+    """A customer needs a person. The id is the ticket's."""
+
+    type: Literal["support.ticket.requested.v1"] = "support.ticket.requested.v1"
+    data: HandOff
+
+
+class CustomerMessageEvent(_Event):
+    """A customer wrote while a person owns the conversation."""
+
+    type: Literal["support.customer.message.v1"] = "support.customer.message.v1"
+    data: CustomerMessage
+
+
+class TicketReturnedEvent(_Event):
+    """A ticket waits for a person again."""
+
+    type: Literal["support.ticket.returned.v1"] = "support.ticket.returned.v1"
+    data: TicketReturned
+
+
+EVENTS = (TicketRequestedEvent, CustomerMessageEvent, TicketReturnedEvent)
+type Event = TicketRequestedEvent | CustomerMessageEvent | TicketReturnedEvent
+
+_event: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def parse_event(body: bytes) -> Event:
+    """An event as it was published. Raises `InvalidInput`, which names the wrong fields and none of their content."""
+    try:
+        return _event.validate_json(body)
+    except ValidationError as error:
+        raise InvalidInput(f"Not an event of this app: {_problems(error)}") from None
+
+
+def event_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of the whole event, by its type."""
+    return {
+        kind.model_fields["type"].default: {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+        | kind.model_json_schema(mode="serialization")
+        for kind in EVENTS
+    }
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['type']}"
+        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+    )
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(hand_off_schema(), indent=2) + "\n")
+    for name, schema in event_schemas().items():
+        Path(sys.argv[1], f"{name}.json").write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")

@@ -9,13 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from sqlite3 import Connection, Row
 
-from shared.errors import Conflict, PayloadTooLarge
-from shared.escalation.queue import QueueMessage, ReceivedMessage
+from shared.errors import Conflict, NotFound, PayloadTooLarge
+from shared.escalation.queue import DeadLetter, QueueMessage, ReceivedMessage
 from shared.sqlite import Database, iso
 
 MAX_MESSAGE_BYTES = 256 * 1024
 """A whole message, properties included, on Service Bus Standard; the same here, so that nothing fails only in Azure.
 https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas"""
+
+MAX_PROBLEM = 1000
+"""Characters kept of what went wrong with a message."""
 
 _VERSION = 1
 _SCHEMA = """
@@ -36,7 +39,10 @@ def _utc_now() -> datetime:
 
 
 class SqliteTicketQueue:
-    """Every method is one transaction. An empty `locked_until` is long past: such a message is free."""
+    """Every method is one transaction. An empty `locked_until` is long past: such a message is free.
+
+    `description` is the last problem of a message that is given back, then that of the dead letter.
+    """
 
     def __init__(
         self,
@@ -85,7 +91,7 @@ class SqliteTicketQueue:
 
         await self._database.write(work)
 
-    async def receive(self, queue: str, *, limit: int = 1, dead_letter: bool = False) -> Sequence[ReceivedMessage]:
+    async def receive(self, queue: str, *, limit: int = 1) -> Sequence[ReceivedMessage]:
         def work(db: Connection) -> Sequence[ReceivedMessage]:
             now = self._now()
             self._bury_overdelivered(db, queue, now)
@@ -93,8 +99,8 @@ class SqliteTicketQueue:
             rows = db.execute(
                 "UPDATE messages SET delivery_count = delivery_count + 1, lock_token = ? || '/' || sequence_number,"
                 " locked_until = ? WHERE sequence_number IN (SELECT sequence_number FROM messages"
-                " WHERE queue = ? AND dead = ? AND locked_until <= ? ORDER BY sequence_number LIMIT ?) RETURNING *",
-                (uuid.uuid4().hex, iso(now + self._lock), queue, dead_letter, iso(now), limit),
+                " WHERE queue = ? AND NOT dead AND locked_until <= ? ORDER BY sequence_number LIMIT ?) RETURNING *",
+                (uuid.uuid4().hex, iso(now + self._lock), queue, iso(now), limit),
             ).fetchall()
             return sorted((_received(row) for row in rows), key=lambda received: received.sequence_number)
 
@@ -107,10 +113,15 @@ class SqliteTicketQueue:
 
         await self._database.write(work)
 
-    async def abandon(self, received: ReceivedMessage) -> None:
+    async def abandon(self, received: ReceivedMessage, *, problem: str = "") -> None:
         def work(db: Connection) -> None:
             self._check_lock(db, received)
             _free(db, received)
+            db.execute(
+                "UPDATE messages SET description = ? WHERE sequence_number = ?",
+                (problem[:MAX_PROBLEM], received.sequence_number),
+            )
+            self._bury_overdelivered(db, received.queue, self._now())
 
         await self._database.write(work)
 
@@ -125,6 +136,46 @@ class SqliteTicketQueue:
 
         await self._database.write(work)
 
+    # ---- dead letters
+    async def dead_letters(self, queue: str, *, after: int = 0, limit: int = 100) -> Sequence[DeadLetter]:
+        def work(db: Connection) -> Sequence[DeadLetter]:
+            self._bury_overdelivered(db, queue, self._now())
+            rows = db.execute(
+                "SELECT * FROM messages WHERE queue = ? AND dead AND sequence_number > ?"
+                " ORDER BY sequence_number LIMIT ?",
+                (queue, after, limit),
+            )
+            return [_dead_letter(row) for row in rows]
+
+        return await self._database.write(work)
+
+    async def count_dead_letters(self, queue: str) -> int:
+        def work(db: Connection) -> int:
+            self._bury_overdelivered(db, queue, self._now())
+            return db.execute("SELECT count(*) FROM messages WHERE queue = ? AND dead", (queue,)).fetchone()[0]
+
+        return await self._database.write(work)
+
+    async def replay(self, letter: DeadLetter) -> None:
+        await self._change(
+            letter, "UPDATE messages SET dead = 0, delivery_count = 0, reason = NULL, description = NULL"
+        )
+
+    async def discard(self, letter: DeadLetter) -> None:
+        await self._change(letter, "DELETE FROM messages")
+        await self._database.wipe()
+
+    async def _change(self, letter: DeadLetter, statement: str) -> None:
+        def work(db: Connection) -> None:
+            changed = db.execute(
+                f"{statement} WHERE sequence_number = ? AND queue = ? AND dead", (letter.sequence_number, letter.queue)
+            )
+            if not changed.rowcount:
+                raise NotFound(f"Message {letter.message.id} is no dead letter of {letter.queue} any more.")
+
+        await self._database.write(work)
+
+    # ---- life cycle
     async def ping(self) -> None:
         await self._database.read(lambda db: db.execute("SELECT 1 FROM messages LIMIT 1").fetchone())
 
@@ -141,8 +192,9 @@ class SqliteTicketQueue:
 
     def _bury_overdelivered(self, db: Connection, queue: str, now: datetime) -> None:
         db.execute(
-            "UPDATE messages SET dead = 1, reason = 'MaxDeliveryCountExceeded', description = ?, lock_token = NULL,"
-            " locked_until = '' WHERE queue = ? AND NOT dead AND locked_until <= ? AND delivery_count >= ?",
+            "UPDATE messages SET dead = 1, reason = 'MaxDeliveryCountExceeded', lock_token = NULL, locked_until = '',"
+            " description = ? || coalesce(' The last time: ' || nullif(description, ''), '')"
+            " WHERE queue = ? AND NOT dead AND locked_until <= ? AND delivery_count >= ?",
             (
                 f"Delivered {self._max_delivery_count} times and never completed.",
                 queue,
@@ -161,20 +213,34 @@ def _free(db: Connection, received: ReceivedMessage) -> None:
 
 def _received(row: Row) -> ReceivedMessage:
     return ReceivedMessage(
-        message=QueueMessage(
-            id=row["id"],
-            body=row["body"],
-            content_type=row["content_type"],
-            subject=row["subject"],
-            correlation_id=row["correlation_id"],
-            properties=json.loads(row["properties"]),
-        ),
+        message=_message(row),
         queue=row["queue"],
         lock_token=row["lock_token"],
         delivery_count=row["delivery_count"],
         sequence_number=row["sequence_number"],
         enqueued_at=datetime.fromisoformat(row["enqueued_at"]),
         locked_until=datetime.fromisoformat(row["locked_until"]),
-        dead_letter_reason=row["reason"],
-        dead_letter_description=row["description"],
+    )
+
+
+def _dead_letter(row: Row) -> DeadLetter:
+    return DeadLetter(
+        message=_message(row),
+        queue=row["queue"],
+        sequence_number=row["sequence_number"],
+        delivery_count=row["delivery_count"],
+        enqueued_at=datetime.fromisoformat(row["enqueued_at"]),
+        reason=row["reason"],
+        description=row["description"],
+    )
+
+
+def _message(row: Row) -> QueueMessage:
+    return QueueMessage(
+        id=row["id"],
+        body=row["body"],
+        content_type=row["content_type"],
+        subject=row["subject"],
+        correlation_id=row["correlation_id"],
+        properties=json.loads(row["properties"]),
     )

@@ -20,7 +20,10 @@ from typing import Any
 from shared.conversation.agent import SupportAgent
 from shared.conversation.chat_clients import TOOL_LOOP, extractive_client
 from shared.conversation.service import ConversationService
+from shared.escalation.dead_letters import DeadLetters
+from shared.escalation.folder import FolderTranscriptStore
 from shared.escalation.intents import load_intents
+from shared.escalation.leftovers import Leftovers
 from shared.escalation.policy import EscalationPolicy
 from shared.escalation.routing import load_routing
 from shared.escalation.service import EscalationService
@@ -43,7 +46,10 @@ class Desk:
     def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
         self.store = SqliteConversationStore(folder / "conversations.db", now=now)
         self.queue = SqliteTicketQueue(folder / "queues.db", now=now)
-        self.escalation = EscalationService(self.store, self.queue, routing=load_routing(), now=now)
+        transcripts = FolderTranscriptStore(folder / "transcripts")
+        self.escalation = EscalationService(
+            self.store, self.queue, routing=load_routing(), transcripts=transcripts, now=now
+        )
         knowledge: Any = GivenKnowledge(SHIPPING)
         model = ScriptedChatClient(
             steps=[
@@ -61,6 +67,7 @@ class Desk:
             search=knowledge,
             parser=parser,
             escalation=self.escalation,
+            leftovers=Leftovers(self.store, transcripts, DeadLetters(self.queue)),
             policy=EscalationPolicy(HashEmbedder(), load_intents()),
             settings=settings,
             now=now,

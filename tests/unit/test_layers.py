@@ -54,7 +54,7 @@ def test_only_the_composition_root_chooses_adapters() -> None:
         f"shared.{port}.{file.stem}"
         for port, names in {
             "memory": ("sqlite",),
-            "escalation": ("sqlite",),
+            "escalation": ("sqlite", "folder"),
             "knowledge": ("folder", "chroma", "onnx", "sentence_transformers"),
         }.items()
         for file in [ROOT / "shared" / port / f"{name}.py" for name in names]

@@ -8,6 +8,7 @@ from shared.errors import ConfigurationError
 from shared.settings import ROOT, Settings, load_settings
 
 SECRET = "s" * 32
+WEBHOOK_SECRET = "whsec_" + "a" * 40
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,16 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
         ({"AUTH_MODE": "open", "WEBSITE_INSTANCE_ID": "1"}, "AUTH_MODE"),
         ({"TOKEN_SECRET": SECRET, "CHAT_PROVIDER": "openai"}, "OPENAI_API_KEY"),
         ({"TOKEN_SECRET": SECRET, "CHAT_PROVIDER": "azure_openai"}, "AZURE_OPENAI_ENDPOINT"),
+        ({"AUTH_MODE": "open", "PUBLIC_URL": "example.com"}, "PUBLIC_URL"),
+        ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/"}, "WEBHOOK_SECRET"),
+        ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/", "WEBHOOK_SECRET": "short"}, "WEBHOOK_SECRET"),
+        (
+            {"AUTH_MODE": "open", "WEBHOOK_URL": "https://x.zendesk.com/", "WEBHOOK_FORMAT": "zendesk"},
+            "WEBHOOK_AUTHORIZATION",
+        ),
+        ({"AUTH_MODE": "open", "WEBHOOK_AUTHORIZATION": "Bearer\na: b"}, "WEBHOOK_AUTHORIZATION"),
+        ({"AUTH_MODE": "open", "WEBHOOK_AUTHORIZATION": "Bearer ü"}, "WEBHOOK_AUTHORIZATION"),
+        ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/", "WEBHOOK_FORMAT": "jira"}, "WEBHOOK_FORMAT"),
     ],
 )
 def test_a_missing_or_wrong_variable_names_itself(
@@ -46,9 +57,44 @@ def test_a_missing_or_wrong_variable_names_itself(
     assert not any(secret in str(error.value) for secret in ("short", "soon"))
 
 
+@pytest.mark.parametrize(
+    ("url", "fits"),
+    [
+        ("https://example.com/hooks?key=1", True),
+        ("http://localhost:8000/", True),
+        ("http://127.0.0.1:8000/", True),
+        ("http://[::1]/", True),
+        ("http://example.com/", False),
+        ("http://localhost.example.com/", False),
+        ("https://user:password@example.com/", False),
+        ("https://example.com/#part", False),
+        ("https://example.com:port/", False),
+        ("https:///path", False),
+        ("https://example.com/a b", False),
+        ("ftp://example.com/", False),
+        ("file:///etc/passwd", False),
+        ("example.com", False),
+    ],
+)
+def test_a_webhook_is_encrypted_unless_it_stays_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, url: str, fits: bool
+) -> None:
+    monkeypatch.setenv("AUTH_MODE", "open")
+    monkeypatch.setenv("WEBHOOK_URL", url)
+    monkeypatch.setenv("WEBHOOK_SECRET", WEBHOOK_SECRET)
+    if fits:
+        assert load_settings().webhook_url == url
+    else:
+        with pytest.raises(ConfigurationError, match="WEBHOOK_URL"):
+            load_settings()
+
+
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN_SECRET", SECRET)
-    assert SECRET not in repr(load_settings())
+    monkeypatch.setenv("WEBHOOK_SECRET", WEBHOOK_SECRET)
+    monkeypatch.setenv("WEBHOOK_AUTHORIZATION", "Bearer abc")
+    shown = repr(load_settings())
+    assert not any(secret in shown for secret in (SECRET, WEBHOOK_SECRET, "Bearer abc"))
 
 
 def test_code_documentation_and_example_name_the_same_settings() -> None:

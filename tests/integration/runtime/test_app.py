@@ -55,7 +55,13 @@ def test_every_function_is_indexed_with_its_trigger(tmp_path: Path) -> None:
             "queueName": "escalation-requests",
             "connection": "SERVICE_BUS",
         },
+        "deliver_webhook": {
+            "type": "serviceBusTrigger",
+            "queueName": "webhook-deliveries",
+            "connection": "SERVICE_BUS",
+        },
         "relay_tickets": {"type": "timerTrigger", "schedule": "0 * * * * *"},
         "return_silent_conversations": {"type": "timerTrigger", "schedule": "30 * * * * *"},
+        "erase_leftovers": {"type": "timerTrigger", "schedule": "15 7 * * * *"},
     }
     assert list(tmp_path.iterdir()) == [], "indexing opens nothing"

@@ -47,6 +47,7 @@ async def test_what_fails_is_delivered_again_and_in_the_end_set_aside(host, tmp_
         deliveries = [(entry["body"], entry["delivery"]) for entry in app.record()]
     assert sorted(deliveries) == [("bad", 1), ("bad", 2), ("bad", 3), ("bad", 4), ("once", 1), ("once", 2)]
     assert await queue.receive("jobs") == []
-    (dead,) = await queue.receive("jobs", dead_letter=True)
-    assert (dead.message.body, dead.dead_letter_reason) == (b"bad", "MaxDeliveryCountExceeded")
+    (dead,) = await queue.dead_letters("jobs")
+    assert (dead.message.body, dead.reason) == (b"bad", "MaxDeliveryCountExceeded")
+    assert dead.description.endswith("The last time: ValueError: cannot be worked on")
     await queue.close()

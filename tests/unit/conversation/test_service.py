@@ -21,10 +21,14 @@ from shared.conversation.events import (
     TurnEvent,
     TurnHandedToHuman,
 )
-from shared.conversation.service import ConversationService
+from shared.conversation.service import OFFERED, ConversationService
 from shared.errors import DocumentRejected, InvalidInput, NotFound, PayloadTooLarge, TurnInProgress, Unavailable
+from shared.escalation.dead_letters import DeadLetters
+from shared.escalation.folder import FolderTranscriptStore
 from shared.escalation.intents import load_intents
+from shared.escalation.leftovers import Leftovers
 from shared.escalation.policy import EscalationPolicy
+from shared.escalation.promises import CANNOT_DO, LEFT_TO_COLLEAGUE
 from shared.escalation.queue import REQUESTS
 from shared.escalation.routing import load_routing
 from shared.escalation.service import EscalationService
@@ -73,6 +77,7 @@ MakeChat = Callable[..., Any]
 async def make_chat(tmp_path: Path) -> AsyncIterator[MakeChat]:
     store = SqliteConversationStore(tmp_path / "conversations.db", now=lambda: NOW)
     queue = SqliteTicketQueue(tmp_path / "queues.db", now=lambda: NOW)
+    transcripts = FolderTranscriptStore(tmp_path / "transcripts")
     settings = Settings(auth_mode="open", data_dir=tmp_path, company_name="Kavendry", turn_timeout_seconds=5)
 
     async def make(
@@ -85,7 +90,10 @@ async def make_chat(tmp_path: Path) -> AsyncIterator[MakeChat]:
             agent=agent,
             search=knowledge,
             parser=GivenParser(),
-            escalation=EscalationService(store, queue, routing=load_routing(), now=lambda: NOW),
+            escalation=EscalationService(
+                store, queue, routing=load_routing(), transcripts=transcripts, now=lambda: NOW
+            ),
+            leftovers=Leftovers(store, transcripts, DeadLetters(queue)),
             policy=EscalationPolicy(HashEmbedder(), load_intents()),
             settings=settings,
             now=lambda: NOW,
@@ -149,6 +157,39 @@ async def test_twice_without_an_answer_asks_a_person(make_chat: MakeChat) -> Non
     assert third.ticket_id == second.ticket_id, "the colleague who comes reads it all"
     assert "could not find" in third.text
     assert f"has your request already and will answer here; your reference is {second.ticket_id}" in third.text
+
+
+async def test_what_nobody_would_do_is_not_promised_but_a_colleague_offered(make_chat: MakeChat) -> None:
+    promise = ("Returns", "I have issued your refund. Someone will call you tomorrow.", 0.9)
+    model = scripted(
+        says("I have issued your refund [1]. ", "Someone will call you tomorrow [1]. I will look into it."),
+        says("NO_ANSWER"),
+    )
+    chat = await make_chat(promise, model=model)
+    answer = await chat.say("Where is my refund?")
+    assert answer.text == f"{CANNOT_DO} \n\n{OFFERED}"
+    assert (answer.sources, answer.grounded, answer.requires_escalation) == ((), False, True)
+    accepted = await chat.say("yes please")
+    assert accepted.ticket_id
+
+
+async def test_with_a_ticket_a_person_may_be_promised(make_chat: MakeChat) -> None:
+    promise = ("Returns", "A colleague will contact you. I have issued your refund.", 0.9)
+    model = scripted(says("A colleague will contact you [1]. I have issued your refund [1]."))
+    chat = await make_chat(promise, model=model)
+    answer = await chat.say("I want to talk to a human about my refund")
+    assert answer.text.startswith(f"A colleague will contact you. [1] {LEFT_TO_COLLEAGUE}\n\nI have asked a colleague")
+    assert "You can usually expect an answer" in answer.text
+    assert OFFERED not in answer.text
+
+
+async def test_a_danger_makes_a_ticket_of_its_own_once(make_chat: MakeChat) -> None:
+    chat = await make_chat(OFF_TOPIC)
+    first = await chat.say("I want to talk to a human about my refund")
+    danger = await chat.say("There is a gas leak now!")
+    assert danger.ticket_id not in (None, first.ticket_id)
+    again = await chat.say("The gas leak is still there!")
+    assert again.ticket_id == danger.ticket_id
 
 
 async def test_courtesies_are_answered_without_documents(make_chat: MakeChat) -> None:

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidInput
-from shared.escalation.event import TicketRequest, hand_off_schema, parse_request
+from shared.escalation.event import (
+    TicketRequest,
+    TicketReturned,
+    TicketReturnedEvent,
+    event_schemas,
+    parse_event,
+    parse_request,
+)
 from shared.settings import ROOT
 
 REQUEST = {"version": 1, "ticket_id": "tkt-1", "session_id": "s1", "reason": "unanswered", "summary": "Secret words"}
@@ -50,6 +59,41 @@ def test_any_other_body_is_refused(body: bytes) -> None:
         parse_request(body)
 
 
-def test_the_published_schema_is_the_present_one() -> None:
-    published = json.loads((ROOT / "docs" / "ticket.schema.json").read_text("utf-8"))
-    assert published == hand_off_schema(), "run: python -m shared.escalation.event > docs/ticket.schema.json"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RETURNED = TicketReturnedEvent(
+    id="evt-1", subject="s1", time=NOON, data=TicketReturned(ticket_id="tkt-1", session_id="s1", returned_at=NOON)
+)
+
+
+def test_an_event_comes_back() -> None:
+    assert parse_event(RETURNED.model_dump_json().encode()) == RETURNED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"Secret words",
+        json.dumps({"type": "Secret words"}).encode(),
+        RETURNED.model_dump_json().replace("returned.v1", "requested.v1").encode(),
+        RETURNED.model_dump_json().replace("tkt-1", "Secret words").replace('"time"', '"when"').encode(),
+    ],
+)
+def test_what_is_no_event_is_refused_without_its_content(body: bytes) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_event(body)
+    assert "Secret" not in str(refused.value)
+
+
+def test_the_published_schemas_are_the_present_ones() -> None:
+    published = {file.stem: json.loads(file.read_text("utf-8")) for file in (ROOT / "docs/events").iterdir()}
+    assert published == event_schemas(), "run: python -m shared.escalation.event docs/events"
+
+
+@pytest.mark.parametrize("kind", event_schemas())
+def test_a_schema_is_for_its_type_alone(kind: str) -> None:
+    schema = event_schemas()[kind]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    fits = jsonschema.Draft202012Validator(schema).is_valid(json.loads(RETURNED.model_dump_json()))
+    assert fits == (kind == "support.ticket.returned.v1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,17 +16,20 @@ import jsonschema
 import pytest
 
 from shared.errors import InvalidInput, NotFound, Unavailable
-from shared.escalation.queue import ESCALATIONS, REQUESTS, QueueMessage
+from shared.escalation.folder import FolderTranscriptStore
+from shared.escalation.handoff import MAX_EVENT_BYTES
+from shared.escalation.outbox import OutboxEvent
+from shared.escalation.queue import ESCALATIONS, REQUESTS, WEBHOOKS, QueueMessage
 from shared.escalation.routing import load_routing
-from shared.escalation.service import MAX_EVENT_BYTES, EscalationService
+from shared.escalation.service import EscalationService
 from shared.escalation.sqlite import MAX_MESSAGE_BYTES, SqliteTicketQueue
 from shared.escalation.ticket import Ticket
 from shared.memory.models import Attachment, Conversation, CustomerFact, Message, Source
 from shared.memory.sqlite import SqliteConversationStore
 from shared.settings import ROOT
 
-START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-SCHEMA = json.loads((ROOT / "docs" / "ticket.schema.json").read_text("utf-8"))
+START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday: teams are there
+SCHEMAS = {file.stem: json.loads(file.read_text("utf-8")) for file in (ROOT / "docs/events").iterdir()}
 TICKET = Ticket(
     id="tkt-1",
     session_id="s1",
@@ -43,13 +48,29 @@ class Desk:
         self.now = START
         self.store = SqliteConversationStore(folder / "conversations.db", now=lambda: self.now)
         self.queue = SqliteTicketQueue(folder / "queues.db", now=lambda: self.now)
-        self.service = EscalationService(self.store, self.queue, routing=load_routing(), now=lambda: self.now)
+        self.transcripts = FolderTranscriptStore(folder / "transcripts")
+        self.service = self.new_service()
+
+    def new_service(self, **options: Any) -> EscalationService:
+        return EscalationService(
+            self.store,
+            self.queue,
+            routing=load_routing(),
+            transcripts=self.transcripts,
+            now=lambda: self.now,
+            **options,
+        )
 
     async def requests(self) -> list[QueueMessage]:
         return [received.message for received in await self.queue.receive(REQUESTS, limit=100)]
 
-    async def events(self) -> list[QueueMessage]:
-        return [received.message for received in await self.queue.receive(ESCALATIONS, limit=100)]
+    async def events(self, queue: str = ESCALATIONS) -> list[QueueMessage]:
+        """Each of them as its published schema has it."""
+        messages = [received.message for received in await self.queue.receive(queue, limit=100)]
+        for message in messages:
+            event = json.loads(message.body)
+            jsonschema.validate(event, SCHEMAS[event["type"]], format_checker=jsonschema.FormatChecker())
+        return messages
 
     async def requested(self, ticket: Ticket = TICKET) -> bytes:
         """The body of the ticket's request, as the queue delivers it."""
@@ -168,10 +189,9 @@ async def test_a_routed_ticket_carries_all_a_person_needs(asked: Desk):
         "source": "/support-agent",
         "type": "support.ticket.requested.v1",
         "subject": "s1",
-        "time": "2026-03-01T12:00:00Z",
+        "time": "2026-03-02T12:00:00Z",
         "datacontenttype": "application/json",
     }
-    jsonschema.validate(data, SCHEMA, format_checker=jsonschema.FormatChecker())
     transcript = data.pop("transcript")
     assert data == {
         "ticket_id": "tkt-1",
@@ -182,12 +202,16 @@ async def test_a_routed_ticket_carries_all_a_person_needs(asked: Desk):
         "category": "billing",
         "priority": "high",
         "team": "billing",
-        "created_at": "2026-03-01T12:00:00Z",
-        "due_at": "2026-03-01T16:00:00Z",
-        "customer": {"id": "user:ada", "user_id": "ada"},
+        "created_at": "2026-03-02T12:00:00Z",
+        "due_at": "2026-03-02T16:00:00Z",
+        "customer": {"id": "user:ada", "user_id": "ada", "verified": True},
+        "language": "en",
         "customer_facts": ["speaks French"],
         "sources_tried": [{"source": "refunds.md", "title": "Refunds", "url": None}],
+        "attachments": [{"seq": 2, "name": "receipt.pdf", "size": 100, "problem": None}],
+        "links": {"ticket": "/helpdesk/tickets/tkt-1", "transcript": "/helpdesk/tickets/tkt-1/transcript"},
         "transcript_truncated": False,
+        "transcript_ref": None,
     }
     assert [(entry["seq"], entry["role"], entry["text"], entry["attachments"]) for entry in transcript] == [
         (1, "assistant", "Hello, how can I help?", []),
@@ -226,7 +250,7 @@ async def test_a_ticket_that_was_stored_but_not_published_is_published_the_next_
     ticket = await asked.service.route(body)
     assert ticket is not None
     assert ticket.due_at == START + timedelta(hours=4)
-    assert [data_of(event)["due_at"] for event in await asked.events()] == ["2026-03-01T16:00:00Z"]
+    assert [data_of(event)["due_at"] for event in await asked.events()] == ["2026-03-02T16:00:00Z"]
 
 
 async def test_a_routed_ticket_is_out_of_the_outbox_even_if_its_sender_died(
@@ -296,7 +320,6 @@ async def test_an_expired_conversation_still_gets_its_ticket_to_a_person(asked: 
     assert ticket is not None
     (event,) = await asked.events()
     data = data_of(event)
-    jsonschema.validate(data, SCHEMA)
     assert [entry["text"] for entry in data["transcript"]][-1] == "A person please"
     assert data["customer"]["user_id"] == "ada"
 
@@ -308,7 +331,7 @@ async def test_what_can_never_be_routed_is_invalid(desk: Desk, body: bytes):
 
 
 @pytest.mark.parametrize("text", ["ü\n\"'" * 1000, "\x01" * 4000])
-async def test_a_long_transcript_keeps_its_newest_and_fits_the_queue(asked: Desk, text: str):
+async def test_a_long_transcript_goes_along_with_its_newest_and_is_kept_whole(asked: Desk, text: str):
     for n in range(60):
         await asked.store.append(Message(f"long-{n}", "s1", "user", f"{n} {text}", START))
     await asked.service.route(await asked.requested())
@@ -319,19 +342,69 @@ async def test_a_long_transcript_keeps_its_newest_and_fits_the_queue(asked: Desk
     assert [entry["seq"] for entry in data["transcript"]] == list(range(65 - len(data["transcript"]), 65))
     assert len(event.body) > MAX_EVENT_BYTES * 0.8  # no more is left out than must be
 
+    assert data["transcript_ref"] == "s1/tkt-1.json"
+    kept = json.loads(await asked.transcripts.read("s1", "tkt-1"))
+    assert [entry["seq"] for entry in kept["messages"]] == list(range(1, 65))
+    assert kept["messages"][-1] == data["transcript"][-1]
+    assert (kept["ticket_id"], kept["truncated"]) == ("tkt-1", False)
 
-async def test_a_very_long_conversation_is_cut_to_its_newest_messages(asked: Desk, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shared.escalation.service.MAX_MESSAGES", 2)
+
+async def test_the_whole_transcript_is_read_as_it_was_kept(asked: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shared.escalation.handoff.MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr("shared.escalation.handoff.PAGE", 2)
+    await asked.service.route(await asked.requested())
+    await asked.store.append(Message("m3", "s1", "user", "Still there?", START))
+    assert [message.seq for message in (await asked.service.transcript("tkt-1")).messages] == [1, 2, 3, 4]
+
+
+async def test_the_whole_transcript_of_a_short_conversation_is_as_it_is_now(asked: Desk):
+    await asked.service.route(await asked.requested())
+    await asked.store.append(Message("m3", "s1", "user", "Still there?", START))
+    transcript = await asked.service.transcript("tkt-1")
+    assert (transcript.messages[-1].text, transcript.truncated) == ("Still there?", False)
+    with pytest.raises(NotFound):
+        await asked.service.transcript("tkt-9")
+
+
+async def test_a_ticket_does_not_wait_for_its_transcript(asked: Desk, monkeypatch: pytest.MonkeyPatch):
+    async def down(*_: object) -> str:
+        raise Unavailable("no transcripts")
+
+    monkeypatch.setattr("shared.escalation.handoff.MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr(asked.transcripts, "write", down)
+    assert await asked.service.route(await asked.requested())
+    (event,) = await asked.events()
+    assert (data_of(event)["transcript_truncated"], data_of(event)["transcript_ref"]) == (True, None)
+    assert len((await asked.service.transcript("tkt-1")).messages) == 4
+
+
+async def test_a_conversation_longer_than_can_be_read_is_cut_to_its_newest(
+    asked: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("shared.escalation.handoff.MAX_MESSAGES", 2)
     await asked.service.route(await asked.requested())
     (event,) = await asked.events()
     data = data_of(event)
     assert [entry["seq"] for entry in data["transcript"]] == [3, 4]
     assert data["transcript_truncated"] is True
+    assert (await asked.service.transcript("tkt-1")).truncated is True
+
+
+@pytest.mark.parametrize("page", [1, 2, 4, 5])
+async def test_a_conversation_that_is_read_in_pages_is_handed_over_whole(
+    asked: Desk, monkeypatch: pytest.MonkeyPatch, page: int
+):
+    monkeypatch.setattr("shared.escalation.handoff.PAGE", page)
+    await asked.service.route(await asked.requested())
+    (event,) = await asked.events()
+    assert data_of(event)["transcript_truncated"] is False
+    assert [entry["seq"] for entry in data_of(event)["transcript"]] == [1, 2, 3, 4]
+    assert [source["source"] for source in data_of(event)["sources_tried"]] == ["refunds.md"]
 
 
 async def test_only_the_newest_facts_and_sources_go_along(asked: Desk, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shared.escalation.service.MAX_FACTS", 1)
-    monkeypatch.setattr("shared.escalation.service.MAX_SOURCES", 1)
+    monkeypatch.setattr("shared.escalation.handoff.MAX_FACTS", 1)
+    monkeypatch.setattr("shared.escalation.handoff.MAX_SOURCES", 1)
     later = START + timedelta(minutes=1)
     await asked.store.remember(CustomerFact("f2", "user:ada", "moved to Rome", "m2", later))
     cited = tuple(Source(f"c{n}", "text", {"source": "new.md"}, 0.1, "text", 0, 4) for n in range(2))
@@ -342,9 +415,132 @@ async def test_only_the_newest_facts_and_sources_go_along(asked: Desk, monkeypat
     assert data_of(event)["sources_tried"] == [{"source": "new.md", "title": None, "url": None}]
 
 
+async def test_a_customer_is_told_from_one_who_only_says_so(desk: Desk):
+    await desk.store.create(
+        Conversation("s2", "session:s2", START, START + timedelta(hours=24), user_id="ada"),
+        Message("greeting", "s2", "assistant", "Hello", START),
+    )
+    ticket = replace(TICKET, session_id="s2")
+    await desk.store.append(Message("m1", "s2", "user", "A person please", START), ticket)
+    await desk.service.route(await desk.requested(ticket))
+    (event,) = await desk.events()
+    assert data_of(event)["customer"] == {"id": "session:s2", "user_id": "ada", "verified": False}
+
+
+async def test_files_come_with_their_problems_and_without_their_content(asked: Desk, monkeypatch: pytest.MonkeyPatch):
+    broken = Attachment("a2", "scan.pdf", 200, problem="It has no text.")
+    await asked.store.append(Message("m3", "s1", "user", "See the scan", START, attachments=(broken,)))
+    await asked.service.route(await asked.requested())
+    (event,) = await asked.events()
+    assert data_of(event)["attachments"] == [
+        {"seq": 2, "name": "receipt.pdf", "size": 100, "problem": None},
+        {"seq": 5, "name": "scan.pdf", "size": 200, "problem": "It has no text."},
+    ]
+    assert b"Total 12" not in event.body
+
+
+async def test_links_are_absolute_where_the_address_is_known(asked: Desk):
+    service = asked.new_service(public_url="https://help.example.com/")
+    await service.route(await asked.requested())
+    (event,) = await asked.events()
+    assert data_of(event)["links"] == {
+        "ticket": "https://help.example.com/helpdesk/tickets/tkt-1",
+        "transcript": "https://help.example.com/helpdesk/tickets/tkt-1/transcript",
+    }
+
+
+async def test_the_language_is_that_of_the_customer_and_not_of_the_bot(asked: Desk):
+    text = "Wo ist mein Paket? Ich habe es noch nicht bekommen."
+    await asked.store.append(Message("m3", "s1", "user", text, START))
+    await asked.store.append(Message("a2", "s1", "assistant", "It is where it was. This is what we know of it.", START))
+    await asked.service.route(await asked.requested())
+    (event,) = await asked.events()
+    assert data_of(event)["language"] == "de"
+
+
 async def test_no_customer_text_is_logged(asked: Desk, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.DEBUG, "shared"):
         await asked.service.route(await asked.requested())
     assert caplog.records
     for record in caplog.records:
         assert not any(secret in str(vars(record)) for secret in ("refund", "French", "Wants"))
+
+
+# ---- to the webhook
+
+
+async def test_what_helpdesks_are_told_is_sent_to_the_webhook_too(asked: Desk):
+    service = asked.new_service(webhook=True)
+    await service.route(await asked.requested())
+    await service.publish(OutboxEvent("evt-1", "customer.message", "s1", "tkt-1", START, seq=2))
+    await service.publish(OutboxEvent("evt-2", "ticket.returned", "s1", "tkt-1", START))
+    told = await asked.events()
+    assert [message.id for message in told] == ["tkt-1", "evt-1", "evt-2"]
+    assert await asked.events(WEBHOOKS) == told
+
+
+async def test_without_a_webhook_nothing_waits_for_one(asked: Desk):
+    await asked.service.route(await asked.requested())
+    assert await asked.events(WEBHOOKS) == []
+
+
+async def test_an_event_that_only_one_queue_took_is_sent_to_the_other_the_next_time(
+    asked: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    service, send, body = asked.new_service(webhook=True), asked.queue.send, await asked.requested()
+
+    async def half(queue: str, message: QueueMessage) -> None:
+        if queue == WEBHOOKS:
+            raise Unavailable("no queue")
+        await send(queue, message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asked.queue, "send", half)
+        with pytest.raises(Unavailable):
+            await service.route(body)
+    await service.route(body)
+    assert [len(await asked.events()), len(await asked.events(WEBHOOKS))] == [1, 1]
+
+
+# ---- whatever comes twice, late or in another order
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_every_message_five_times_in_any_order_with_an_erasure_in_between(asked: Desk, seed: int):
+    """Two conversations, three tickets, two later events; one of the conversations is erased half way."""
+    service, shuffled = asked.new_service(webhook=True), random.Random(seed)
+    await asked.store.create(
+        Conversation("s2", "session:s2", START, START + timedelta(hours=24)),
+        Message("greeting", "s2", "assistant", "Hello, how can I help?", START),
+    )
+    second = replace(TICKET, id="tkt-2", summary="My card was stolen")
+    other = replace(TICKET, id="tkt-3", session_id="s2", message_id="m1", user_id=None)
+    await asked.store.append(Message("m3", "s1", "user", "Ach, und wo ist denn mein Paket?", START), second)
+    await asked.store.append(Message("m1", "s2", "user", "A person please", START), other)
+    outbox = [
+        OutboxEvent("evt-1", "customer.message", "s1", "tkt-1", START, seq=2),
+        OutboxEvent("evt-2", "ticket.returned", "s2", "tkt-3", START),
+    ]
+    for ticket in (TICKET, second, other):
+        await service.send(ticket)
+    steps: list[Any] = [request.body for request in await asked.requests()] * 5 + outbox * 5
+    shuffled.shuffle(steps)
+
+    decided: dict[str, Ticket] = {}
+    for number, step in enumerate(steps):
+        if number == len(steps) // 2:
+            await asked.store.erase("s2")
+        asked.now += timedelta(seconds=1)
+        if isinstance(step, OutboxEvent):
+            assert await service.publish(step)
+        elif ticket := await service.route(step):
+            assert decided.setdefault(ticket.id, ticket) == ticket, "what was decided first stays"
+        else:
+            assert b'"tkt-3"' in step, "nothing else was erased"
+
+    told = await asked.events()
+    assert max(Counter(message.id for message in told).values()) == 1
+    assert {"tkt-1", "tkt-2", "evt-1"} <= {message.id for message in told}
+    assert sorted(message.id for message in await asked.events(WEBHOOKS)) == sorted(message.id for message in told)
+    assert (decided["tkt-1"].category, decided["tkt-2"].category) == ("billing", "security")
+    assert await service.relay() == 0

@@ -75,11 +75,11 @@ class QueueMachine(RuleBasedStateMachine):
             self.entries.append(Entry(name, self.sends))
             self.seen[name] = self.seconds + WINDOW
 
-    @rule(limit=st.integers(1, 3), dead=st.booleans(), target=received)
-    def receive(self, limit: int, dead: bool):
-        batch = self.loop.run(self.queue.receive(REQUESTS, limit=limit, dead_letter=dead))
+    @rule(limit=st.integers(1, 3), target=received)
+    def receive(self, limit: int):
+        batch = self.loop.run(self.queue.receive(REQUESTS, limit=limit))
         self.bury()
-        expected = [entry for entry in self.entries if entry.dead == dead and self.free(entry)][:limit]
+        expected = [entry for entry in self.entries if not entry.dead and self.free(entry)][:limit]
         for entry in expected:
             entry.deliveries += 1
             entry.locked_until = self.seconds + LOCK
@@ -105,6 +105,25 @@ class QueueMachine(RuleBasedStateMachine):
         elif how == "dead_letter":
             entry.dead = True
 
+    @rule()
+    def look(self) -> None:
+        letters = self.loop.run(self.queue.dead_letters(REQUESTS))
+        self.bury()
+        expected = [(entry.id, entry.deliveries) for entry in self.entries if entry.dead]
+        assert [(letter.message.id, letter.delivery_count) for letter in letters] == expected
+        assert self.loop.run(self.queue.count_dead_letters(REQUESTS)) == len(expected)
+
+    @rule(which=st.integers(0, 3), how=st.sampled_from(["replay", "discard"]))
+    def deal_with_a_dead_letter(self, which: int, how: str) -> None:
+        letters = self.loop.run(self.queue.dead_letters(REQUESTS))
+        self.bury()
+        if which < len(letters):
+            self.loop.run(getattr(self.queue, how)(letters[which]))
+            entry = [entry for entry in self.entries if entry.dead][which]
+            entry.dead, entry.deliveries = False, 0
+            if how == "discard":
+                self.entries.remove(entry)
+
     @rule(seconds=st.sampled_from([1, LOCK - 1, LOCK, WINDOW]))
     def wait(self, seconds: int) -> None:
         self.seconds += seconds
@@ -121,3 +140,31 @@ class QueueMachine(RuleBasedStateMachine):
 
 TestQueue = QueueMachine.TestCase
 TestQueue.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+async def test_a_dead_letter_says_what_went_wrong_the_last_time(tmp_path: Path) -> None:
+    queue = SqliteTicketQueue(tmp_path / "queues.db", max_delivery_count=2)
+    await queue.send(REQUESTS, QueueMessage("a", b"{}"))
+    for problem in ("Unavailable: no store", "InvalidInput: summary: missing"):
+        (received,) = await queue.receive(REQUESTS)
+        await queue.abandon(received, problem=problem)
+    (letter,) = await queue.dead_letters(REQUESTS)
+    assert letter.description == (
+        "Delivered 2 times and never completed. The last time: InvalidInput: summary: missing"
+    )
+    await queue.close()
+
+
+def bytes_in(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
+async def test_what_was_discarded_is_in_no_file_any_more(tmp_path: Path) -> None:
+    queue = SqliteTicketQueue(tmp_path / "queues.db")
+    await queue.send(REQUESTS, QueueMessage("a", b"MY SECRET WORDS"))
+    (received,) = await queue.receive(REQUESTS)
+    await queue.dead_letter(received, reason="why")
+    (letter,) = await queue.dead_letters(REQUESTS)
+    await queue.discard(letter)
+    assert b"MY SECRET WORDS" not in bytes_in(tmp_path)
+    await queue.close()

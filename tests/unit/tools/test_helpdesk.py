@@ -102,8 +102,8 @@ async def test_what_a_customer_writes_does_not_command_the_terminal(room: Room) 
 @pytest.mark.parametrize("body", [b"\xff", b"[]", b"{}", b'{"type": "x", "data": {}}'])
 async def test_what_is_no_event_is_set_aside(room: Room, body: bytes) -> None:
     await room.receive(QueueMessage(id="odd", body=body))
-    [dead] = await room.queue.receive(ESCALATIONS, dead_letter=True)
-    assert dead.dead_letter_reason == "NotAnEvent"
+    [dead] = await room.queue.dead_letters(ESCALATIONS)
+    assert dead.reason == "NotAnEvent"
 
 
 async def test_a_person_claims_answers_and_resolves(room: Room) -> None:
