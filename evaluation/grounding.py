@@ -1,4 +1,3 @@
-# ruff: noqa: ISC004
 """Measure what the verifier lets through: `python -m evaluation.grounding DIR --json OUT`.
 
 Sentences of the documents, and what could be said in other words, must pass; the same with a number, a negation, a name
@@ -277,8 +276,10 @@ def _caught(outcomes: Sequence[Outcome]) -> dict[str, float]:
 def table(report: Mapping[str, Any]) -> str:
     times = report["ms_per_sentence"]
     lines = [
-        f"{report['dataset']}, {report['pairs']} sentences; "
-        f"{times['p50']:.2f} ms a claim (p50), {times['p95']:.2f} ms (p95)",
+        (
+            f"{report['dataset']}, {report['pairs']} sentences; "
+            f"{times['p50']:.2f} ms a claim (p50), {times['p95']:.2f} ms (p95)"
+        ),
         f"{'true claims':22}{'claims':>8}{'dropped':>10}{'cited':>10}",
         *(
             f"{kind:22}{row['claims']:8}{row['dropped']:10.1%}{row['cited_exactly']:10.1%}"

@@ -1,4 +1,3 @@
-# ruff: noqa: PERF401
 """False claims: true ones with one thing in them changed.
 
 Each function returns the changed sentence, or None where it does not apply. What it returns may by chance still be
@@ -104,11 +103,15 @@ def unit(text: str, chance: Random, _: Foreign) -> str | None:
     options: list[str] = []
     for group in _UNITS:
         for word in group:
-            for match in re.finditer(rf"(?<=\d )\b{word}\b|(?<=\d){word}\b|(?<=\d-){word}\b", text):
-                options.append(_put(text, match, chance.choice([w for w in group if w != word])))
+            options += [
+                _put(text, match, chance.choice([w for w in group if w != word]))
+                for match in re.finditer(rf"(?<=\d )\b{word}\b|(?<=\d){word}\b|(?<=\d-){word}\b", text)
+            ]
             if word.islower() and len(word) > 3 and word != "second":
-                for match in re.finditer(rf"(?<=[a-z] ){word}\b", text):
-                    options.append(_put(text, match, chance.choice([w for w in group if w != word])))
+                options += [
+                    _put(text, match, chance.choice([w for w in group if w != word]))
+                    for match in re.finditer(rf"(?<=[a-z] ){word}\b", text)
+                ]
     options += [
         text.replace(old, new)
         for old, new in _SYMBOLS.items()
@@ -123,10 +126,14 @@ def date(text: str, chance: Random, _: Foreign) -> str | None:
     for match in re.finditer(rf"(?:(?<=\b)(?:{'|'.join(MONTHS)}) )(\d{{1,2}})\b(?!\d)", text):
         day = str(int(match.group(1)) % 28 + 1)
         options.append(text[: match.start(1)] + day + text[match.end(1) :])
-    for match in re.finditer(r"(?<![\d.,-])(?:19|20)\d\d(?![\d.,]\d|\d)", text):
-        options.append(_put(text, match, str(int(match.group()) + chance.choice([-10, -1, 1, 2]))))
-    for match in re.finditer(r"\b(\d{4})-(\d\d)-(\d\d)\b", text):
-        options.append(_put(text, match, f"{match[1]}-{int(match[2]) % 12 + 1:02}-{match[3]}"))
+    options += [
+        _put(text, match, str(int(match.group()) + chance.choice([-10, -1, 1, 2])))
+        for match in re.finditer(r"(?<![\d.,-])(?:19|20)\d\d(?![\d.,]\d|\d)", text)
+    ]
+    options += [
+        _put(text, match, f"{match[1]}-{int(match[2]) % 12 + 1:02}-{match[3]}")
+        for match in re.finditer(r"\b(\d{4})-(\d\d)-(\d\d)\b", text)
+    ]
     return chance.choice(options) if options else None
 
 
@@ -164,8 +171,10 @@ def antonym(text: str, chance: Random, _: Foreign) -> str | None:
     for pair in _ANTONYMS:
         one, other = pair.split("/")
         for old, new in ((one, other), (other, one)):
-            for match in re.finditer(rf"\b{old}\b", text, re.IGNORECASE):
-                options.append(_put(text, match, new.capitalize() if match.group()[0].isupper() else new))
+            options += [
+                _put(text, match, new.capitalize() if match.group()[0].isupper() else new)
+                for match in re.finditer(rf"\b{old}\b", text, re.IGNORECASE)
+            ]
     return chance.choice(options) if options else None
 
 
@@ -181,8 +190,10 @@ def modality(text: str, chance: Random, _: Foreign) -> str | None:
 def quantifier(text: str, chance: Random, _: Foreign) -> str | None:
     options: list[str] = []
     for old, new in _QUANTIFIERS:
-        for match in re.finditer(rf"\b{old}\b(?! (?:the )?same|\s*-)(?<!at most)(?<!at all)", text, re.IGNORECASE):
-            options.append(_put(text, match, new.capitalize() if match.group()[0].isupper() else new))
+        options += [
+            _put(text, match, new.capitalize() if match.group()[0].isupper() else new)
+            for match in re.finditer(rf"\b{old}\b(?! (?:the )?same|\s*-)(?<!at most)(?<!at all)", text, re.IGNORECASE)
+        ]
     return chance.choice(options) if options else None
 
 

@@ -1,8 +1,7 @@
-# ruff: noqa: E501, SIM300
 """True claims: what a language model could write from a sentence, made from it by rule and without a model.
 
 Each function returns the new sentence, or None where its rule does not apply. The words here are the measure's own; of
-the synonyms, the verifier knows those for pressing a button.
+the synonyms, the verifier knows those for pressing a button and for offering something.
 """
 
 from __future__ import annotations
@@ -22,15 +21,18 @@ class Original:
     title: str
 
 
-MONTHS: list[str] = list("January February March April May June July August September October November December".split())  # fmt: skip
+MONTHS: list[str] = list(
+    "January February March April May June July August September October November December".split()
+)
 NUMBERS: list[str] = list("zero one two three four five six seven eight nine ten eleven twelve".split())
 _MONTH = "|".join(MONTHS)
 _SYNONYMS = {
     "click": "press", "press": "click", "choose": "select", "select": "choose", "tap": "press", "purchase": "buy",
     "buy": "purchase", "obtain": "get", "receive": "get", "assist": "help", "begin": "start", "start": "begin",
     "locate": "find", "display": "show", "shows": "displays", "displays": "shows", "large": "big", "entire": "whole",
-    "ensure": "make sure", "verify": "check", "check": "verify", "problem": "issue", "issue": "problem", "fix": "repair",
-    "modify": "change", "create": "make", "utilize": "use", "additional": "extra", "extra": "additional",
+    "ensure": "make sure", "verify": "check", "check": "verify", "problem": "issue", "issue": "problem",
+    "fix": "repair", "modify": "change", "create": "make", "utilize": "use", "additional": "extra",
+    "extra": "additional",
     "photo": "picture", "email": "e-mail", "e-mail": "email", "approximately": "about", "provide": "give",
     "provides": "gives", "located": "situated", "permitted": "allowed", "regarding": "about", "several": "multiple",
     "multiple": "several", "quickly": "fast", "various": "different", "offers": "provides", "offer": "provide",
@@ -41,7 +43,8 @@ _ADVERBS = (
 )
 IMPERATIVES = (
     "open click press select choose go enter type visit check use connect download install follow contact call add set "
-    "make keep remove copy tap find save close write send drag scroll switch wait create change look try turn disconnect"
+    "make keep remove copy tap find save close write send drag scroll switch wait create change look try turn "
+    "disconnect"
 ).split()
 _CONTRACTIONS = {
     "do not": "don't", "does not": "doesn't", "did not": "didn't", "cannot": "can't", "can not": "can't",
@@ -50,14 +53,15 @@ _CONTRACTIONS = {
     "has not": "hasn't", "you are": "you're", "you will": "you'll", "it is": "it's", "you have": "you've",
 }  # fmt: skip
 _PHRASES = {
-    "you can": "it is possible to", "you must": "you have to", "you need to": "you have to", "you will need": "you need",
+    "you can": "it is possible to", "you must": "you have to", "you need to": "you have to",
+    "you will need": "you need",
     "in order to": "to", "as well as": "and", "such as": "like", "prior to": "before", "due to": "because of",
     "is able to": "can", "are able to": "can", "for example": "for instance", "we recommend that you": "you should",
     "at least": "a minimum of", "up to": "a maximum of", "in addition": "additionally",
 }  # fmt: skip
 _SUBORDINATE = re.compile(
-    r"(?P<lead>(?:If|When|Once|After|Before|To|Because|Since|While|Although|Unless|Until|In|On|For|During) [^,;:()]{8,90}),"
-    r" (?P<main>[^,;:]{12,})[.]"
+    r"(?P<lead>(?:If|When|Once|After|Before|To|Because|Since|While|Although|Unless|Until|In|On|For|During)"
+    r" [^,;:()]{8,90}), (?P<main>[^,;:]{12,})[.]"
 )
 
 
@@ -101,7 +105,7 @@ def clause(original: Original, chance: Random) -> str | None:
     parts = re.split(
         r"(?:;|, (?:and|but|so|while|whereas)) (?=(?:you|we|it|they|the|this|these|there|your)\b)", original.text
     )
-    whole = [p for p in parts if 5 <= len(p.split()) and not re.search(r"\b(?:either|both|neither|not only)\b", p)]
+    whole = [p for p in parts if len(p.split()) >= 5 and not re.search(r"\b(?:either|both|neither|not only)\b", p)]
     return raised(chance.choice(whole)).rstrip(".!;,") + "." if len(parts) > 1 and whole else None
 
 
@@ -208,7 +212,7 @@ def reordered(original: Original, _: Random) -> str | None:
 PARAPHRASES: dict[str, Callable[[Original, Random], str | None]] = {
     function.__name__: function
     for function in (
-        same, unpunctuated, clause, without_parentheses, without_adverbs, joined, contraction, number_format, date_format,
-        synonym, phrase, addressed, attributed, in_context, plural, reordered,
+        same, unpunctuated, clause, without_parentheses, without_adverbs, joined, contraction, number_format,
+        date_format, synonym, phrase, addressed, attributed, in_context, plural, reordered,
     )
 }  # fmt: skip

@@ -151,8 +151,10 @@ class Services:
     @cached_property
     def _search(self) -> KnowledgeSearch:
         from shared.conversation.knowledge import KnowledgeSearch
+        from shared.conversation.rewriting import QuestionRewriter
 
-        return KnowledgeSearch(self.retriever, self.embedder, self.chunker)
+        rewriter = None if self.settings.chat_provider == "extractive" else QuestionRewriter(self.chat_client)
+        return KnowledgeSearch(self.retriever, self.embedder, self.chunker, rewriter)
 
     @cached_property
     def chat_client(self) -> Any:

@@ -124,6 +124,9 @@ turn_seconds = _meter.create_histogram(
     description="From lease to answer",
 )
 degraded_answers = _meter.create_counter("support_degraded_answers", description="Answers made without the set model")
+question_rewritings = _meter.create_counter(
+    "support_question_rewritings", description="Follow-ups given to the model to word anew, by outcome"
+)
 dropped_sentences = _meter.create_counter(
     "support_dropped_sentences", description="Sentences kept back because their source does not support them"
 )

@@ -10,10 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.escalation import helpdesk
 from shared.escalation.ticket import UNRESOLVED, Priority, Reason, Resolution, Status
 from shared.memory import models
-from shared.memory.models import OperatorRole, Owner, Rating, Role, Scalar
+from shared.memory.models import MAX_COMMENT, MAX_FACT, OperatorRole, Owner, Rating, Role, Scalar
 
-MAX_COMMENT = 1000
-MAX_FACT = 300
 Token = Annotated[str, Field(description="A JWT, for the header `Authorization: Bearer <token>`.")]
 Comment = Annotated[str, Field(max_length=MAX_COMMENT, pattern=r"^[^\x00]*$")]
 

@@ -9,9 +9,9 @@ from contextlib import aclosing
 from typing import Any
 
 from agent_framework import Agent, AgentSession
-from agent_framework.exceptions import AgentFrameworkException
 
 from shared import telemetry
+from shared.conversation.failures import model_failures
 from shared.conversation.instructions import instructions
 from shared.conversation.knowledge import KnowledgeSearch
 from shared.conversation.providers import TURN, ConversationHistory, TurnKnowledge
@@ -53,7 +53,7 @@ class SupportAgent:
                 yield text
             if not (written or turn.handover or turn.remembered or self._fallback is None):
                 raise EmptyAnswer
-        except _model_failures() as failure:
+        except (*model_failures(), EmptyAnswer, AnswerTooLong) as failure:
             if self._fallback is None:
                 raise
             turn.degraded = True
@@ -78,7 +78,7 @@ def _build(client: Any, tools: Any, settings: Settings) -> Agent[Any]:
         instructions(settings.company_name),
         name="support",
         tools=tools,
-        context_providers=[ConversationHistory(settings.history_tokens), TurnKnowledge()],
+        context_providers=[ConversationHistory(settings.history_tokens), TurnKnowledge(settings.history_tokens)],
         default_options={"max_tokens": MAX_ANSWER_TOKENS, "store": False},
     )
 
@@ -118,10 +118,3 @@ async def _run(agent: Agent[Any], turn: Turn) -> AsyncGenerator[str]:
         output_tokens=usage.get("output_token_count") or 0,
         total_tokens=usage.get("total_token_count") or 0,
     )
-
-
-def _model_failures() -> tuple[type[Exception], ...]:
-    """What a chat client raises when its model cannot be reached, refuses, or answers nonsense."""
-    import openai
-
-    return (AgentFrameworkException, openai.OpenAIError, TimeoutError, EmptyAnswer, AnswerTooLong)

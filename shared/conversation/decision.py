@@ -18,12 +18,13 @@ from shared.conversation.sentences import spans
 from shared.knowledge.chunking import SEPARATOR
 from shared.knowledge.terms import terms
 
-ANSWERABLE = 0.25
+ANSWERABLE = 0.2
 """Least confidence to answer. It is where an answer is worth its risk if nine in ten of the questions asked are covered
-by the documents and a wrong answer is three times as bad as a needless "I could not find it": 3 / (3 + 9)."""
+by the documents, three in four of the others are near to them (the rest never gets this far), and a wrong answer is
+three times as bad as a needless "I could not find it": 3 × ¾ / (3 × ¾ + 9)."""
 CLARIFIABLE = 0.15
 """Least confidence to ask back; below it, none of the documents is likely to be meant."""
-CONFIDENCE_SLOPE, CONFIDENCE_BIAS = 1.0, 1.3
+CONFIDENCE_SLOPE, CONFIDENCE_BIAS = 1.0, 1.37
 """Logistic regression on the log-odds of the most relevant passage: the answer may also stand in another one."""
 VAGUE = 2
 """Content words of a question that may mean several things."""

@@ -30,11 +30,10 @@ from agent_framework.observability import ChatTelemetryLayer
 from shared.conversation.decision import Found, asks_back, decide, question_back
 from shared.conversation.extraction import Candidate, extract
 from shared.conversation.instructions import NO_ANSWER
-from shared.conversation.providers import KNOWLEDGE
+from shared.conversation.providers import HANDOVER, KNOWLEDGE
 from shared.conversation.query import whole_question
-from shared.conversation.tools import ESCALATE, READ_ATTACHMENT, REMEMBER, SEARCH
+from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
-from shared.escalation.policy import asks_for_human
 
 _HELLO = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?\W*$", re.IGNORECASE)
 _THANKS = re.compile(
@@ -104,14 +103,16 @@ class ExtractiveChatClient(
 def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
     """The next step of the turn: a tool call, or the pieces of the answer.
 
-    Hand-over first, then what is to be remembered, then courtesies; otherwise the question is answered from the
-    evidence, after looking into attachments and searching once more where the evidence falls short.
+    Nothing if a person was asked for and takes over. What is to be remembered comes first, then courtesies; otherwise
+    the question is answered from the evidence, after looking into attachments and searching once more where the
+    evidence falls short.
     """
     turn = _current_turn(messages)
     question = next((m.text for m in reversed(turn) if m.role == "user" and m.author_name != KNOWLEDGE), "")
     called = {c.name for m in turn for c in m.contents if c.type == "function_call"}
-    if asks_for_human(question):
-        return [_call(ESCALATE, "summary", question[:300])] if ESCALATE in tools - called else [Content.from_text("")]
+    rows = _rows(turn)
+    if any(row["kind"] == HANDOVER for row in rows):
+        return [Content.from_text("")]
     if fact := fact_to_remember(question):
         if REMEMBER in tools - called:
             return [_call(REMEMBER, "fact", fact)]
@@ -120,7 +121,6 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
         if pattern.match(question):
             return [Content.from_text(reply)]
 
-    rows = _rows(turn)
     unread: list[str] = [row["name"] for row in rows if row["kind"] == "attachment"]
     if unread and READ_ATTACHMENT in tools - called:
         return [_call(READ_ATTACHMENT, "name", name) for name in unread[-2:]]

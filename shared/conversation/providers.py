@@ -13,13 +13,16 @@ from typing import Any
 from agent_framework import AgentSession, ContextProvider, HistoryProvider, Message, SessionContext
 
 from shared.conversation.evidence import Evidence
-from shared.conversation.history import window
+from shared.conversation.history import shown
 from shared.conversation.turn import Turn
 
 TURN = "turn"
 """Key of the running `Turn` in the agent session's state, and of the tools' keyword arguments."""
 KNOWLEDGE = "knowledge"
 """Author of the message that carries evidence."""
+
+HANDOVER = "handover"
+"""Kind of the row that says that a person takes over, because the customer asks for one."""
 
 _ROLES = {"user": "user", "assistant": "assistant", "human_agent": "assistant"}
 
@@ -40,8 +43,8 @@ class ConversationHistory(HistoryProvider):
         state: dict[str, Any],
     ) -> None:
         turn: Turn = session.state[TURN]
-        shown = window(turn.history, tokens=self._tokens)
-        context.extend_messages(self, [Message(_ROLES[m.role], [m.text]) for m in shown])
+        messages = shown(turn.history, tokens=self._tokens).messages
+        context.extend_messages(self, [Message(_ROLES[m.role], [m.text]) for m in messages])
 
     async def get_messages(
         self,
@@ -59,10 +62,12 @@ class ConversationHistory(HistoryProvider):
 
 
 class TurnKnowledge(ContextProvider):
-    """Evidence, the customer's facts and the names of attachments, as one fenced message of data."""
+    """Evidence, the customer's facts, the names of attachments, what was asked before the `tokens` of history, and that
+    a person takes over, as one fenced message of data."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: int) -> None:
         super().__init__(KNOWLEDGE)
+        self._tokens = tokens
 
     async def before_run(
         self,
@@ -76,6 +81,9 @@ class TurnKnowledge(ContextProvider):
         rows = [evidence_row(evidence) for evidence in turn.evidence]
         rows += [{"kind": "fact", "text": fact.text, "told": fact.created_at.date().isoformat()} for fact in turn.facts]
         rows += [{"kind": "attachment", "name": a.name} for a in turn.attachments if a.markdown]
+        rows += [{"kind": "asked_before", "text": text} for text in shown(turn.history, tokens=self._tokens).asked]
+        if turn.decision and turn.decision.reason == "customer_request":
+            rows.append({"kind": HANDOVER})
         if not rows:
             return
         # A document cannot close a fence whose name it cannot guess.

@@ -30,7 +30,7 @@ from shared.conversation.knowledge import KnowledgeSearch
 from shared.conversation.query import search_question
 from shared.conversation.running import RunningTurn
 from shared.conversation.turn import Turn
-from shared.conversation.wishes import MAX_FACT, accepts_person
+from shared.conversation.wishes import accepts_person
 from shared.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, SupportAgentError, Unavailable
 from shared.escalation.leftovers import Leftovers
 from shared.escalation.outbox import customer_message
@@ -40,6 +40,8 @@ from shared.escalation.service import EscalationService
 from shared.escalation.ticket import Reason, Ticket, ticket_id
 from shared.knowledge.filters import Filters
 from shared.memory.models import (
+    MAX_COMMENT,
+    MAX_FACT,
     Attachment,
     Conversation,
     CustomerFact,
@@ -61,7 +63,6 @@ HISTORY = 20
 PAGE = 500
 """Messages read from the store at once."""
 CLIENT_MESSAGE_ID = re.compile(r"[\w.:-]{1,100}")
-MAX_COMMENT = 1000
 MAX_USER_ID = 200
 URGENT: frozenset[Reason] = frozenset({"safety", "legal"})
 """Reasons that make a ticket of their own while another one waits: they must not wait with it."""
@@ -100,7 +101,7 @@ class ConversationService:
         self._policy = policy
         self._settings = settings
         self._now = now
-        self._links = LinkPolicy(settings.link_hosts.split(","))
+        self._links = LinkPolicy(settings.link_hosts.split(","), origins=settings.allowed_origins.split(","))
         self._running: set[asyncio.Task[None]] = set()
 
     # ---- a conversation begins

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from shared.conversation.claims import Reading, contradicts, joined, read
+from shared.conversation.contradiction import contradicts
 from shared.conversation.evidence import Evidence
+from shared.conversation.reading import Reading, joined, read
 from shared.conversation.sentences import spans
 from shared.knowledge import markdown
 
 COVERAGE = (0.8, 0.85, 0.9)
 """Share of a claim's words that a span of one, two or three sentences must hold; the rest may be wording ("simply",
 "press" for "click"). The more sentences, the more words are there by chance."""
-OWN = 0.6
+OWN = 0.7
 """Share that it must hold of those words that the heading does not have: a heading only says what it is about."""
 
 _LIST_MARK = re.compile(r"^\s*(?:>\s*)?(?:[-*+•]|\d+[.)])\s+")

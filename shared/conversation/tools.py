@@ -16,8 +16,9 @@ from pydantic import Field
 from shared.conversation.knowledge import KnowledgeSearch
 from shared.conversation.providers import TURN, evidence_row
 from shared.conversation.turn import Turn
-from shared.conversation.wishes import MAX_FACT, fact_to_remember, is_urgent
+from shared.conversation.wishes import fact_to_remember, is_urgent
 from shared.knowledge.terms import terms
+from shared.memory.models import MAX_FACT
 
 SEARCH = "search_knowledge_base"
 REMEMBER = "remember"
@@ -99,16 +100,21 @@ def build_tools(search: KnowledgeSearch) -> Sequence[FunctionTool | Callable[...
 
 
 def _copied(query: str, turn: Turn) -> bool:
-    """Whether one text that was read holds most words of the query, and the customer said less than half of them.
+    """Whether the customer said no more than half of the query's words, and the others stand in what was read.
 
-    Such a search finds what is known already, or what the author of that text wants to be found.
+    Such a search finds what is known already, or what the author of that text wants to be found. Of a file or a
+    remembered fact, half of the others are enough: a search must not spell out what only they say. A query without a
+    word to look for is nobody's.
     """
     words = set(terms(query))
-    if 2 * len(words & _customers_words(turn)) >= len(words):
+    unsaid = words - _customers_words(turn)
+    if 2 * len(unsaid) < len(words):
         return False
-    read = [f"{evidence.heading} {evidence.content}" for evidence in turn.evidence]
-    read += [fact.text for fact in turn.facts] + [attachment.markdown for attachment in turn.attachments]
-    return any(len(words & set(terms(text))) >= COPIED * len(words) for text in read)
+    private = [fact.text for fact in turn.facts] + [attachment.markdown for attachment in turn.attachments]
+    passages = [f"{evidence.heading} {evidence.content}" for evidence in turn.evidence]
+    return 2 * len(unsaid & set(terms(" ".join(private)))) >= len(unsaid) or any(
+        len(words & set(terms(text))) >= COPIED * len(words) for text in passages
+    )
 
 
 def _said(summary: str, turn: Turn) -> bool:

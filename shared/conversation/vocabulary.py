@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """English words that exclude each other, and the negations of a few languages.
 
 A value is a word that stands for one of several: hours, not days; before, not after; all, not some. Words of one group
@@ -21,15 +20,16 @@ Value = tuple[str, str]
 """Group, and the value in it."""
 
 _UNITS = {
-    "time": "millisecond/ms second/sec/secs/s minute/min/mins hour/hr/hrs/h day week/wk month year/yr/yrs decade century",
+    "time": "millisecond/ms second/sec/secs/s minute/min/mins hour/hr/hrs/h day week/wk month year/yr/yrs decade "
+    "century",
     "data": "byte kb/kilobyte/kib mb/megabyte/mib gb/gigabyte/gib tb/terabyte",
     "rate": "kbps mbps gbps",
     "frequency": "hz/hertz khz mhz ghz",
     "current": "ma/milliamp A/amp/ampere mah ah",
     "voltage": "mv/millivolt V/volt kv",
     "power": "mw W/watt kw/kilowatt kwh",
-    "length": "mm/millimeter/millimetre cm/centimeter/centimetre m/meter/metre km/kilometer/kilometre inch foot/feet/ft "
-    "mile yard",
+    "length": "mm/millimeter/millimetre cm/centimeter/centimetre m/meter/metre km/kilometer/kilometre inch "
+    "foot/feet/ft mile yard",
     "weight": "mg g/gram kg/kilo/kilogram lb/lbs/pound oz/ounce ton/tonne",
     "volume": "ml l/liter/litre gallon",
     "temperature": "C/celsius F/fahrenheit",
@@ -43,26 +43,28 @@ AFTER_NUMBER = frozenset(
 )
 """Units that are other words, too, unless they follow a number."""
 _OPPOSITES = (
-    "before/prior after", "with without", "more fewer/less", "minimum maximum", "include exclude", "increase decrease/reduce",
-    "enable disable", "active/activate inactive/deactivate", "available unavailable",
-    "first last", "open close", "add remove", "install uninstall", "connect disconnect", "lock unlock",
-    "above/over below/under/beneath", "high low", "higher lower", "highest lowest", "left right", "inside outside",
-    "start/begin stop/end", "accept refuse/reject/decline", "approve deny", "free paid", "public private", "valid invalid",
-    "same different", "large/larger/big/bigger small/smaller", "largest/biggest smallest", "up down", "on off",
+    "before/prior after", "with without", "more fewer/less", "minimum maximum above/over below/under/beneath",
+    "include exclude", "increase decrease/reduce", "enable disable", "active/activate inactive/deactivate",
+    "available unavailable", "first last", "open close", "add remove", "install uninstall", "connect disconnect",
+    "lock unlock", "high low", "higher lower", "highest lowest", "left right", "inside outside", "start/begin stop/end",
+    "accept refuse/reject/decline", "approve deny", "free paid", "public private", "valid invalid", "same different",
+    "large/larger/big/bigger small/smaller", "largest/biggest smallest", "up down", "on off",
     "early/earlier late/later", "earliest latest", "long/longer short/shorter", "fast/faster slow/slower",
     "strong/stronger weak/weaker", "better worse", "best worst", "internal external", "upload download",
     "online offline", "always never sometimes/occasionally often/usually rarely/seldom", "top bottom", "front back",
     "daily weekly monthly yearly/annually hourly", "true false", "success/successful/succeed fail/failure/unsuccessful",
-    "full empty", "input output", "positive negative", "manual automatic", "temporary permanent", "safe unsafe/dangerous",
-    "legal illegal", "secure insecure", "visible invisible/hidden", "show hide", "buy sell", "send receive", "win lose",
-    "north south east west", "northern southern eastern western",
+    "full empty", "input output", "positive negative", "manual automatic", "temporary permanent",
+    "safe unsafe/dangerous", "legal illegal", "secure insecure", "visible invisible/hidden", "show hide", "buy sell",
+    "send receive", "win lose", "north south east west", "northern southern eastern western",
     "monday tuesday wednesday thursday friday saturday sunday", "morning afternoon evening night",
     "compatible incompatible", "complete incomplete", "correct incorrect/wrong", "necessary unnecessary",
-    "direct indirect", "domestic international", "single double", "married unmarried", "employed unemployed", "agree disagree",
-    "improve worsen", "major minor", "cheap/cheaper expensive", "hot cold", "wet dry", "old/older new/newer",
+    "direct indirect", "domestic international", "single double", "married unmarried", "employed unemployed",
+    "agree disagree", "improve worsen", "major minor", "cheap/cheaper expensive", "hot cold", "wet dry",
+    "old/older new/newer",
 )  # fmt: skip
 _KINDS = {
-    MODAL: "must/shall/required/require/mandatory/obligatory can/could/may/might/able/possible/optional/allow/allowed/permit/permitted "
+    MODAL: "must/shall/required/require/mandatory/obligatory "
+    "can/could/may/might/able/possible/optional/allow/allowed/permit/permitted "
     "forbidden/forbid/prohibit/prohibited/ban/banned",
     QUANTITY: "all/every/each/everyone/everything some/several/few/certain many most least any/anyone/anything both",
 }
@@ -77,8 +79,8 @@ _MONTHS = (
 ).split()
 # The negations of other languages too: little else of them is known here.
 NEGATIONS = frozenset(
-    "not no never none nor neither cannot without non nobody nothing nowhere impossible unable nicht kein keine keinen keinem keiner keines "
-    "nie niemals ohne pas jamais aucun aucune nunca jamás sin senza niet geen nooit".split()
+    "not no never none nor neither cannot without non nobody nothing nowhere impossible unable nicht kein keine keinen "
+    "keinem keiner keines nie niemals ohne pas jamais aucun aucune nunca jamás sin senza niet geen nooit".split()
 )
 SAME: Mapping[str, str] = dict.fromkeys("click press tap hit select choos pick".split(), "press")
 """Stems that mean the same where the talk is of buttons and menus."""
@@ -87,11 +89,14 @@ CLAUSE_OPENERS = frozenset("but because if when while although though unless unt
 LIMITS = frozenset("only solely exclusively".split())
 WORDING = frozenset(
     terms(
-        "according documentation document article guide passage page says states state note yes sure course however "
-        "furthermore moreover additionally simply please thus therefore hence otherwise instead following instance case"
+        "according regarding concerning documentation document article guide passage page says states state note yes "
+        "sure course however furthermore moreover additionally simply please thus therefore hence otherwise instead "
+        "following instance case"
     )
 )
 """Stems that claim nothing themselves, as in "according to the documentation"."""
+LIGHT = frozenset(terms("offer provide supply give"))
+"""Stems of verbs that, like "have", only say that there is something; what it is, their object says."""
 INTERJECTIONS = frozenset("yes sure note however please".split())
 
 
@@ -118,4 +123,9 @@ NUMBERS: Mapping[str, str] = {
     **{word: str(number) for number, word in enumerate(_NUMBER_WORDS)},
     **{word: str(number) for number, word in zip(range(30, 100, 10), _TENS, strict=True)},
 }
+ORDINALS: Mapping[str, str] = {
+    word: str(number)
+    for number, word in enumerate("second third fourth fifth sixth seventh eighth ninth tenth".split(), start=2)
+}
+"""With the numbers that they stand for, as in "2nd"; "first" is an opposite of "last"."""
 MONTHS: Mapping[str, str] = {word: str(number) for number, words in enumerate(_MONTHS, 1) for word in words.split("/")}

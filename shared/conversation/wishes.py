@@ -9,10 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shared.memory.models import Message
-
-MAX_FACT = 300
-"""Characters of one remembered fact."""
+from shared.memory.models import MAX_FACT, Message
 
 # At the beginning of a clause, or after words of asking: "I can't remember" and "do you remember" are no requests.
 _ASKING = (

@@ -31,27 +31,30 @@ WORD_WEIGHT, PAIR_WEIGHT = 0.13, 0.08
 """Weights of the evidence of words and of pairs of words in a document, each a share of the highest, beside cosine."""
 PAIR_DISTANCE = 2
 """Content words from the first of a pair to its second, at most: one other may stand between them."""
-TOPIC_WEIGHT, TOPIC_FADING = 0.15, 0.9
-"""Weight of a heading that was named in the conversation in full, and how much of it is left one message later."""
+TOPIC_WEIGHT, TOPIC_FADING, TOPIC_POWER = 0.2, 0.9, 4
+"""Weight of a heading that was named in the conversation in full, how much of it is left one message later, and the
+power of the share that was named: a part of a heading says little."""
 SUPPORT = 0.03
 """Temperature of the soft maximum (in cosines) that a document's passages make; 0 would count the best alone."""
 CODE_BONUS = 0.5
 """A literal hit of all codes outranks any similarity of topic: more than cosines differ among good candidates."""
-COVERAGE_SHARE, TOPIC_SHARE, BACKGROUND = 0.2, 0.3, 0.6
+COVERAGE_SHARE, TOPIC_SHARE, BACKGROUND = 0.2, 0.3, 0.4
 """What a passage's `lead` counts beside its cosine: coverage and topic, less this part of the candidates' mean."""
-RELEVANCE_LEAD, RELEVANCE_BIAS = 6.45, -4.71
+RELEVANCE_LEAD, RELEVANCE_BIAS = 5.92, -5.10
 """Logistic regression of "its document answers the question" on the lead: six passages a question, each question once
 with the documents that answer it and once without, in four public sets of equal weight."""
 RELEVANCE_CODE = 2.0
 """How much the presence of an asked code says, in the same unit (log-odds); set by hand."""
 ABOUT_CODE = 10
 """Content words of a question that is about its codes. A longer one tells a story, in which versions are mentioned."""
-USUAL_MEAN, USUAL_CANDIDATES = 0.39, 20
+USUAL_MEAN, USUAL_CANDIDATES = 0.34, 20
 """Mean of the candidates in these sets, and how many such stand in for a knowledge base too small to compare."""
 K1, B = 1.2, 0.75
 """BM25's usual constants (Robertson & Zaragoza 2009, The Probabilistic Relevance Framework)."""
 REMEMBERED = 4096
-"""Chunks whose terms are kept: a few kilobytes each. Stemming a hundred anew takes ten times as long as the rest."""
+"""Chunks whose terms are kept: a few kilobytes each. Stemming them anew takes ten times as long as the rest."""
+NO_TERM = -1
+"""No string has this hash in CPython."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     if not matches:
         return []
     asked, weights = _asked_words(question)
-    texts = [_terms(match.chunk.embedded_text) for match in matches]
+    written = [match.chunk.embedded_text for match in matches]
+    texts = [_terms(text) for text in written]
     groups = _groups(matches)
     counts, pairs = _counts(terms(question.words), list(asked), texts)
     lengths = np.array([len(text) for text in texts], np.float64)
@@ -107,20 +111,18 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     of_documents = np.minimum(_per_group(pairs, groups), 1)
     by_pairs = _share(of_documents @ _rarity(of_documents))[groups]
     cosines = np.array([1 - match.distance for match in matches])
-    patterns = [(code, _pattern(code)) for code in wanted_codes]
-    found = [
-        tuple(code for code, pattern in patterns if pattern.search(match.chunk.embedded_text)) for match in matches
-    ]
-    hits = np.array([len(codes) for codes in found]) / (len(patterns) or 1)
+    found = _found(wanted_codes, written)
+    hits = np.array([len(codes) for codes in found]) / (len(wanted_codes) or 1)
     scores = cosines + WORD_WEIGHT * by_words + PAIR_WEIGHT * by_pairs + CODE_BONUS * hits
     topic = _topic(question.named, [match.chunk.breadcrumb for match in matches])
     scores += TOPIC_WEIGHT * topic
     scores += _support(scores, groups)
     leads = _leads(cosines + COVERAGE_SHARE * coverage, topic)
-    about_code = bool(patterns) and len(set(terms(question.words))) <= ABOUT_CODE
+    about_code = bool(wanted_codes) and len(set(terms(question.words))) <= ABOUT_CODE
     best: list[int] = np.argsort(-scores, kind="stable").tolist()
-    rarest: list[int] = np.argsort(-rarity, kind="stable").tolist()
-    spelt = list(asked.values())
+    rarest = np.argsort(-rarity, kind="stable")
+    spelt = np.array(list(asked.values()), np.object_)[rarest]
+    held = held[:, rarest]
     passages: list[Passage] = []
     for i in best:
         cosine, lead = float(cosines[i]), float(leads[i])
@@ -131,7 +133,7 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
                 score=float(scores[i]),
                 coverage=float(coverage[i]),
                 relevance=_relevance(lead, about_code=about_code, has_code=bool(found[i])),
-                why=Why(cosine, lead, tuple(spelt[term] for term in rarest if held[i, term]), found[i]),
+                why=Why(cosine, lead, tuple(spelt[held[i]]), found[i]),
             )
         )
     return passages
@@ -149,24 +151,25 @@ def _asked_words(question: Parts) -> tuple[dict[str, str], Array]:
 
 
 def _topic(named: Sequence[str], headings: Sequence[str]) -> Array:
-    """How much of each heading, by rarity, one of these messages names; squared, so that a part of it says little."""
+    """How much of each heading, by rarity, one of these messages names, 0 … 1."""
     topic = np.zeros(len(headings))
     if not named:
         return topic
-    held = [frozenset(_terms(heading)) for heading in headings]
+    held = [frozenset(_terms(heading).tolist()) for heading in headings]
     frequency = Counter(chain.from_iterable(held))
     rarity = {term: math.log(1 + len(headings) / frequency[term]) for term in frequency}
     totals = np.array([sum(rarity[term] for term in heading) for heading in held])
     for ago, message in enumerate(named):
-        said = frozenset(terms(message))
+        said = frozenset(map(hash, terms(message)))  # not `_terms`, which would keep what a customer wrote
         share = np.array([sum(rarity[term] for term in heading & said) for heading in held]) / np.maximum(totals, 1e-9)
-        topic = np.maximum(topic, TOPIC_FADING ** (ago + 1) * share**2)
+        topic = np.maximum(topic, TOPIC_FADING ** (ago + 1) * share**TOPIC_POWER)
     return topic
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _terms(text: str) -> tuple[str, ...]:
-    return tuple(terms(text))
+def _terms(text: str) -> NDArray[np.int64]:
+    """The hashes of its terms, in order: small to keep, and numpy can count them."""
+    return np.fromiter(map(hash, terms(text)), np.int64)
 
 
 def _groups(matches: Sequence[Match]) -> NDArray[np.intp]:
@@ -176,37 +179,47 @@ def _groups(matches: Sequence[Match]) -> NDArray[np.intp]:
     return np.array(groups if len(numbers) > 1 else range(len(matches)), np.intp)
 
 
-def _counts(question: Sequence[str], asked: Sequence[str], texts: Sequence[Sequence[str]]) -> tuple[Array, Array]:
+def _counts(question: Sequence[str], asked: Sequence[str], texts: Sequence[NDArray[np.int64]]) -> tuple[Array, Array]:
     """How often each text holds each asked term, and each pair of the question; the order of a pair counts.
 
     Shapes: (texts, asked), (texts, pairs).
     """
     number = {term: i for i, term in enumerate(asked)}
-    pairs = {
-        pair: i
-        for i, pair in enumerate(
-            dict.fromkeys(
-                (number[first], number[second])
-                for apart in range(1, PAIR_DISTANCE + 1)
-                for first, second in zip(question, question[apart:], strict=False)
-            )
-        )
-    }
+    pairs = dict.fromkeys(
+        (number[first], number[second])
+        for apart in range(1, PAIR_DISTANCE + 1)
+        for first, second in zip(question, question[apart:], strict=False)
+    )
     # All texts in a row, so that numpy does the counting; the gaps keep pairs from reaching into the next text.
-    gap = ("",) * PAIR_DISTANCE
-    row = np.array([number.get(term, -1) for term in chain.from_iterable((*text, *gap) for text in texts)], np.intp)
+    gap = np.full(PAIR_DISTANCE, NO_TERM, np.int64)
+    row = _numbers(np.concatenate([part for text in texts for part in (text, gap)]), asked)
     text_of = np.repeat(np.arange(len(texts)), [len(text) + PAIR_DISTANCE for text in texts])
-    counts = np.zeros((len(texts), len(asked)))
-    np.add.at(counts, (text_of[row >= 0], row[row >= 0]), 1)
+    counts = _table(text_of[row >= 0], row[row >= 0], (len(texts), len(asked)))
     pair_number = np.full((len(asked), len(asked)), -1, np.intp)
-    for (first, second), i in pairs.items():
-        pair_number[first, second] = i
+    for i, pair in enumerate(pairs):
+        pair_number[pair] = i
     pair_counts = np.zeros((len(texts), len(pairs)))
     for apart in range(1, PAIR_DISTANCE + 1):
         at = np.flatnonzero((row[:-apart] >= 0) & (row[apart:] >= 0))
         found = pair_number[row[at], row[at + apart]]
-        np.add.at(pair_counts, (text_of[at[found >= 0]], found[found >= 0]), 1)
+        pair_counts += _table(text_of[at[found >= 0]], found[found >= 0], pair_counts.shape)
     return counts, pair_counts
+
+
+def _numbers(hashes: NDArray[np.int64], asked: Sequence[str]) -> NDArray[np.intp]:
+    """Which of the asked terms each is, -1 for none of them."""
+    # No term is empty: the last one is there so that the array is not, even if nothing is asked.
+    known = np.fromiter(map(hash, (*asked, "")), np.int64)
+    order = np.argsort(known)
+    place = np.minimum(np.searchsorted(known, hashes, sorter=order), len(asked))
+    row = order[place]
+    row[(known[row] != hashes) | (row == len(asked))] = -1
+    return row
+
+
+def _table(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, int]) -> Array:
+    """How often each pair of row and column occurs."""
+    return np.bincount(rows * shape[1] + columns, minlength=math.prod(shape)).reshape(shape).astype(np.float64)
 
 
 def _per_group(counts: Array, groups: NDArray[np.intp]) -> Array:
@@ -237,6 +250,18 @@ def _support(scores: Array, groups: NDArray[np.intp]) -> Array:
     best = np.full(int(groups.max()) + 1, -np.inf)
     np.maximum.at(best, groups, scores)
     return SUPPORT * np.log(np.bincount(groups, np.exp((scores - best[groups]) / SUPPORT)))[groups]
+
+
+def _found(wanted: Sequence[str], texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """By text, the codes that stand in it."""
+    if not wanted:
+        return [()] * len(texts)
+    # The pattern is slow where a code does not even occur.
+    patterns = [(code, code.lower(), _pattern(code)) for code in wanted]
+    lowered = [text.lower() for text in texts]
+    return [
+        tuple(code for code, small, pattern in patterns if small in text and pattern.search(text)) for text in lowered
+    ]
 
 
 def _pattern(code: str) -> re.Pattern[str]:

@@ -37,13 +37,16 @@ def words(text: str) -> list[tuple[str, str]]:
 
     The term is the stem; numbers and foreign words stay as they are.
     """
-    found = (word.replace("’", "'") for word in _WORD.findall(text.lower()))
-    return [(word, _stem(word)) for word in found if word not in _STOP]
+    return [(word, _stem(word)) for word in _content_words(text)]
 
 
 def terms(text: str) -> list[str]:
     """The terms of the content words, in order."""
-    return [term for _, term in words(text)]
+    return [_stem(word) for word in _content_words(text)]
+
+
+def _content_words(text: str) -> list[str]:
+    return [word for word in _WORD.findall(text.lower().replace("’", "'")) if word not in _STOP]
 
 
 def codes(text: str) -> list[str]:

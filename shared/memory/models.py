@@ -16,6 +16,10 @@ OperatorRole = Literal["agent", "admin"]
 """An agent works on tickets; an admin may also take over another's ticket, see the numbers and erase customers."""
 Scalar = str | int | float | bool
 
+MAX_FACT = 300
+MAX_COMMENT = 1000
+"""Characters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conversation:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import urljoin
 
 REMOVED = "[link removed]"
+NESTED = 4
+"""Links inside links that are told apart; of what is nested deeper, nothing stays a link."""
 
-# A Markdown link or picture; an address with a scheme; one that begins with www; a scheme that runs or carries content;
-# a host name by itself. A host in an e-mail address is none of these.
+# A Markdown link or picture, to an address or to a path; an address with a scheme; one that begins with www; a scheme
+# that runs or carries content; a host name by itself. A host in an e-mail address is none of these.
 _LINK = re.compile(
-    r"!?\[(?P<text>[^\[\]\n]{0,300})\]"
-    r"\(\s{0,9}(?P<target>(?:[a-z][a-z0-9+.-]{1,20}:|//)[^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*){0,2}|<[^<>\n]{0,300}>)"
-    r"[^()\n]{0,300}\)"
+    r"(?P<mark>!?)\[(?P<text>[^\[\]\n]{0,300})\]\(\s{0,9}(?:"
+    r"(?P<target>(?:[a-z][a-z0-9+.-]{1,20}:|//)[^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*){0,2}|<[^<>\n]{0,300}>)"
+    r"|(?P<path>[#?/][^\s<>()]*|[\w%~.-]+/[^\s<>()]*|[\w%~-]+\.(?:md|html?|php|aspx?|pdf|png|jpe?g|gif|svg)\b[^\s<>()]*)"
+    r")[^()\n]{0,300}\)"
     r"|(?<![\w@.-])(?:"
     r"(?P<address>[a-z][a-z0-9+.-]{1,20}://[^\s<>\"'`()\[\]{}|]*|www\.[^\s<>\"'`()\[\]{}|]+)"
     r"|(?P<code>(?:javascript|vbscript|livescript):[^\s<>\"'`]+|data:[\w.+/-]{0,60}[;,][^\s<>\"'`]*)"
@@ -34,21 +38,29 @@ _END = ".,;:!?…*_"
 
 
 class LinkPolicy:
-    """`hosts` are those that may be linked to, with their subdomains. Without any, a document may link to its own site.
+    """`hosts` are those that may be linked to, with their subdomains. Without any, these are the site of the document
+    and the sites of `origins`, where the company lets its customers call from.
 
     A document's own site is that of its `url`, without a prefix such as `www` or `help`.
     """
 
-    def __init__(self, hosts: Iterable[str] = ()) -> None:
+    def __init__(self, hosts: Iterable[str] = (), *, origins: Iterable[str] = ()) -> None:
         self._hosts = frozenset(host.strip().lower().strip(".") for host in hosts) - {""}
+        self._sites = frozenset[str]().union(*(_site(origin.strip()) for origin in origins))
 
     def clean(self, text: str, *, url: str = "") -> str:
-        """The text of a document whose address is `url`, with each other link replaced."""
-        if "." not in text and ":" not in text:
+        """The text of a document whose address is `url`, with each other link replaced.
+
+        A path leads from that address, and is written out; without one it leads nowhere, and only its text is kept.
+        """
+        if "." not in text and ":" not in text and "](" not in text:
             return text
-        hosts = self._hosts or _site(url)
+        hosts = self._hosts or self._sites | _site(url)
 
         def replacement(match: re.Match[str]) -> str:
+            if path := match["path"]:
+                whole = _joined(url, path)
+                return f"{match['mark']}[{match['text']}]({whole})" if _leads_to(hosts, whole) else match["text"]
             link = (match["target"] or "").strip("<>") or match["address"] or match["host"] or match["code"]
             if match["target"] and match["target"].lower().startswith(_MAIL):
                 return match.group()
@@ -59,11 +71,30 @@ class LinkPolicy:
             whole = match.group()
             return REMOVED + whole[len(whole.rstrip(_END)) :]
 
-        return _LINK.sub(replacement, text)
+        # What is left when a link is taken out of another one may be a link again.
+        for _ in range(NESTED):
+            cleaned = _LINK.sub(replacement, text)
+            if cleaned == text:
+                return text
+            text = cleaned
+        return _broken(_LINK.sub(replacement, _broken(text)))
 
     def allows(self, url: str) -> bool:
         """Whether a document may give this as its own address."""
         return not self._hosts or _leads_to(self._hosts, url)
+
+
+def _broken(text: str) -> str:
+    """The text without Markdown links."""
+    return text.replace("](", "] (")
+
+
+def _joined(url: str, path: str) -> str:
+    """Where the path leads; nowhere, if the document's own address is none."""
+    try:
+        return urljoin(url, path)
+    except ValueError:
+        return ""
 
 
 def _site(url: str) -> frozenset[str]:

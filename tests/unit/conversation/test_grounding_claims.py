@@ -12,7 +12,8 @@ PLANS = (
     "The basic plan costs 5 EUR and the pro plan costs 10 EUR per month. You can cancel within 14 days.\n\n"
     "- Do not open the lid before the light is off.\n- All parcels are insured up to 1,000 EUR.\n\n"
     "The offer ends on 3 May 2024. Store the beans at 18 °C for at least 2 weeks.\n\n"
-    "Can I bring my dog? No, dogs are not allowed.\n\nOnly Premium members may use the lounge in Lisbon."
+    "Can I bring my dog? No, dogs are not allowed.\n\nOnly Premium members may use the lounge in Lisbon.\n\n"
+    "We do not offer breakfast. Groups of no more than 8 people may wait for a month."
 )
 
 
@@ -30,6 +31,11 @@ def passage(text: str, heading: str = "Plans") -> Evidence:
         "The offer ends on 2024-05-03.",
         "The offer ends on May 3, 2024.",
         "Dogs aren't allowed.",
+        "Regarding the plans, no, dogs are not allowed.",
+        "Regarding the offer, in short, it ends on 3 May 2024.",
+        "Groups of up to eight people may wait for a month.",
+        "There is no breakfast.",
+        "We don't provide breakfast.",
     ],
 )
 def test_the_same_in_other_words_is_supported(claim: str) -> None:
@@ -60,6 +66,12 @@ def test_the_same_in_other_words_is_supported(claim: str) -> None:
         "Premium members may use the lounge in Lisbon.",
         "Only Premium members must use the lounge in Lisbon.",
         "00 EUR.",
+        "All parcels are insured down to 1,000 EUR.",
+        "All parcels are insured for more than 1,000 EUR.",
+        "Groups of more than 8 people may wait for a month.",
+        "Groups of no more than 8 people may wait for a second.",
+        "We provide breakfast.",
+        "We do not provide lunch.",
     ],
 )
 def test_a_changed_fact_is_not_supported(claim: str) -> None:

@@ -35,6 +35,23 @@ def test_words_of_two_passages_make_no_pair() -> None:
     assert rank(parts(Question("property tax")), [*apart, pair])[0].chunk.document == "pair"
 
 
+def under(heading: str, distance: float) -> Match:
+    return Match(Chunk(heading, heading, "1", "Breakfast is from seven to ten", heading, 0, 30), distance)
+
+
+def test_a_heading_that_was_named_before_goes_before_a_nearer_one_but_not_if_half_of_it_was() -> None:
+    question = parts(Question("When is breakfast?", said=("I stay at the Aurora Lodge",)))
+    named = rank(question, [under("Belmont House", 0.4), under("Aurora Lodge", 0.5)])
+    assert named[0].chunk.document == "Aurora Lodge"
+    partly = rank(question, [under("Belmont House", 0.4), under("Cherry Lodge", 0.42)])
+    assert partly[0].chunk.document == "Belmont House"
+
+
+def test_a_message_without_words_is_ranked_by_meaning_alone() -> None:
+    matches = [Match(chunk(text, document=text), distance) for text, distance in (("Far", 0.6), ("Near", 0.3))]
+    assert [passage.chunk.document for passage in rank(parts(Question("?!")), matches)] == ["Near", "Far"]
+
+
 def test_it_is_said_why_a_passage_was_found() -> None:
     texts = ["Charging the battery clears ERR-1042", "The battery is flat", "The lid of the battery"]
     ranked = rank(

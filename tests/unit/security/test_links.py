@@ -39,6 +39,14 @@ def test_links_to_the_documents_own_site_and_what_is_no_link_stay(text: str) -> 
         ("javascript:alert(1)", REMOVED),
         ("data:text/html;base64,AAAA", REMOVED),
         ("ftp://kavendry.example/a", REMOVED),
+        # A link in a link.
+        ("[[a](https://bad.example)](//worse.example)", "a"),
+        ("https://bad.example(//worse.example)", "link removed"),
+        ("h[t](//bad.example)tps://worse.example", f"ht{REMOVED}"),
+        (
+            "[" * 9 + "a" + "](//bad.example)" * 9,
+            "[[[[[a] (//bad.example)] (//bad.example)] (//bad.example)] (//bad.example)] (//bad.example)",
+        ),
         # What looks like the company's address and is not.
         ("https://kavendry.example@bad.example/", REMOVED),
         ("https://www.kavendry.example.bad.example/", REMOVED),
@@ -49,6 +57,36 @@ def test_links_to_the_documents_own_site_and_what_is_no_link_stay(text: str) -> 
 )
 def test_other_links_go(text: str, cleaned: str) -> None:
     assert LinkPolicy().clean(text, url=PAGE) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("See [Returns](/returns#how).", "See [Returns](https://www.kavendry.example/returns#how)."),
+        ("See [Sizes](sizes.html).", "See [Sizes](https://www.kavendry.example/help/sizes.html)."),
+        ("See [below](#below).", f"See [below]({PAGE}#below)."),
+        ("![Tank](img/tank.png)", "![Tank](https://www.kavendry.example/help/img/tank.png)"),
+        ("See [x](../../../a).", "See [x](https://www.kavendry.example/a)."),
+        ("[x](/\\bad.example/a)", "x"),
+        ("[x](/a@bad.example)", "x"),
+        ("Call handlers[name](event) or f[0](1).", "Call handlers[name](event) or f[0](1)."),
+    ],
+)
+def test_a_path_leads_from_the_documents_address(text: str, cleaned: str) -> None:
+    assert LinkPolicy().clean(text, url=PAGE) == cleaned
+
+
+@pytest.mark.parametrize("path", ["/returns", "returns.md", "../a/b", "#top", "?next=//bad.example"])
+def test_without_an_address_a_path_leads_nowhere(path: str) -> None:
+    assert LinkPolicy().clean(f"See [Returns]({path}) or [[a](b/)](c/).") == "See Returns or a."
+
+
+def test_the_sites_that_customers_call_from_may_be_linked_to() -> None:
+    policy = LinkPolicy(origins=["https://www.kavendry.example", " http://localhost:3000", ""])
+    kept = "https://shop.kavendry.example/a"
+    assert policy.clean(f"{kept} https://bad.example http://localhost:3000/a") == f"{kept} {REMOVED} {REMOVED}"
+    listed = LinkPolicy(["shop.example"], origins=["https://www.kavendry.example"])
+    assert listed.clean(kept) == REMOVED
 
 
 def test_without_an_address_of_its_own_a_document_links_nowhere() -> None:
@@ -77,7 +115,16 @@ def test_neither_the_passage_nor_what_is_told_of_it_keeps_a_link() -> None:
     assert evidence.metadata == {"source": "a.b", "title": REMOVED, "page": 3}
 
 
-@given(st.text(alphabet="ab.:/@[]()<>#?hHtTpPwW!-_ \n", max_size=80))
+ANY = st.text(alphabet="ab.:/@[]()<>#?hHtTpPwW!-_ \n", max_size=80)
+
+
+@given(ANY, st.sampled_from([PAGE, "https://[a.b", "mailto:a@b.c"]) | ANY)
+def test_an_address_may_be_anything(text: str, url: str) -> None:
+    cleaned = LinkPolicy().clean(text, url=url)
+    assert LinkPolicy().clean(cleaned, url=url) == cleaned
+
+
+@given(ANY)
 def test_what_was_cleaned_is_clean(text: str) -> None:
     cleaned = LinkPolicy().clean(text)
     assert LinkPolicy().clean(cleaned) == cleaned
