@@ -32,6 +32,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from functions.chat_http.app import create_app
 from shared.conversation.chat_clients import TOOL_LOOP
 from shared.conversation.extractive import ExtractiveChatClient
+from shared.memory.models import Operator
 from shared.security.tokens import Tokens
 from shared.services import Services, utc_now
 from shared.settings import Settings
@@ -116,6 +117,8 @@ class Story(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         self.services = make_services(Path(self.folder.name))
+        ada = Operator("ada", "Ada", "", utc_now(), "admin")
+        self.runner.run(self.services.store.save_operator(ada))
         app = create_app(self.services)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent")
         operations = [
