@@ -82,7 +82,8 @@ class Settings(BaseSettings):
     turn_timeout_seconds: Seconds = Field(60, description="Longest time for one whole turn.")
     link_hosts: str = Field(
         "",
-        description="Hosts that answers may link to, comma-separated; default: each document's own site and those of ALLOWED_ORIGINS.",
+        description="Hosts that answers may link to, comma-separated;"
+        " default: each document's own site and those of ALLOWED_ORIGINS.",
     )
     history_tokens: PositiveInt = Field(3000, description="Most tokens of the conversation that a model is shown.")
     company_name: str = Field("our company", description="How the agent names the company it answers for.")

@@ -121,12 +121,18 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
         if pattern.match(question):
             return [Content.from_text(reply)]
 
-    unread: list[str] = [row["name"] for row in rows if row["kind"] == "attachment"]
+    files = [row for row in rows if row["kind"] == "attachment"]
+    unread: list[str] = [row["name"] for row in files]
     if unread and READ_ATTACHMENT in tools - called:
         return [_call(READ_ATTACHMENT, "name", name) for name in unread[-2:]]
     before = [m for m in messages[: len(messages) - len(turn)] if m.author_name != KNOWLEDGE]
-    query = whole_question(question, before)
     passages = [row for row in rows if row["kind"] == "passage"]
+    # What comes with a file is about the file, not about what was said before.
+    new = tuple(row["name"] for row in files if row["new"])
+    of_file = [p for p in passages if p["title"].startswith(new)] if new else []
+    if decide(question, [Found(p["title"], p["relevance"]) for p in of_file], may_ask=False).action == "answer":
+        passages = of_file
+    query = question if new else whole_question(question, before)
     found = [Found(p["title"], p["relevance"]) for p in passages]
     decision = decide(query, found, may_ask=not unread and not _asked_back(before))
     if decision.action == "clarify":

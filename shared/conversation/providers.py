@@ -80,7 +80,11 @@ class TurnKnowledge(ContextProvider):
         turn: Turn = session.state[TURN]
         rows = [evidence_row(evidence) for evidence in turn.evidence]
         rows += [{"kind": "fact", "text": fact.text, "told": fact.created_at.date().isoformat()} for fact in turn.facts]
-        rows += [{"kind": "attachment", "name": a.name} for a in turn.attachments if a.markdown]
+        rows += [
+            {"kind": "attachment", "name": a.name, "new": a in turn.message.attachments}
+            for a in turn.attachments
+            if a.markdown
+        ]
         rows += [{"kind": "asked_before", "text": text} for text in shown(turn.history, tokens=self._tokens).asked]
         if turn.decision and turn.decision.reason == "customer_request":
             rows.append({"kind": HANDOVER})

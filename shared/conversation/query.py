@@ -6,20 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.knowledge.question import Question
-from shared.knowledge.terms import terms
+from shared.knowledge.question import Question, stands_alone
 from shared.memory.models import Message
 
-ALONE = 3
-"""A question with at least this many content words usually stands alone."""
 MAX_CHARS = 1000
 """The embedding model reads about 256 tokens; the beginning of a long message says what it is about."""
 
-_LEANS_BACK = re.compile(
-    r"^\W*(?:and|but|or|so|then|also|what about|how about|what if)\b"
-    r"|\b(?:it|its|that|this|those|these|they|them|one|ones|there|same|instead)\b",
-    re.IGNORECASE,
-)
 _GREETING = re.compile(
     r"^\s*(?:hi|hello|hey|good (?:morning|afternoon|evening)|dear \w+)(?: there| team| all)?[\s,.!:-]+", re.IGNORECASE
 )
@@ -55,8 +47,7 @@ def whole_question(text: str, history: Sequence[Said]) -> str:
     """The question in words that stand alone: a follow-up ("and for laptops?") after the customer's previous question,
     which names the topic."""
     question = _without_greeting(text)
-    words = len(terms(question))
-    if words >= ALONE and not (_LEANS_BACK.search(question) and words < 2 * ALONE):
+    if stands_alone(question):
         return question
     previous = next((message.text for message in reversed(history) if message.role == "user"), "")
     return f"{previous[: MAX_CHARS - len(question)]} {question}".strip()

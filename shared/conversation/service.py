@@ -272,7 +272,9 @@ class ConversationService:
             evidence=EvidenceSet(self._links),
         )
         try:
-            await self._search.find(turn, search_question(message.text, history))
+            # What comes with a file is about the file.
+            before = () if message.attachments else history
+            await self._search.find(turn, search_question(message.text, before))
         except Unavailable:
             # What needs no documents (files, facts, a person) is still done, and the customer is told about the rest.
             turn.searched, turn.degraded = False, True

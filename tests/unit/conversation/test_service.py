@@ -399,6 +399,15 @@ async def test_an_attachment_is_read_and_cited(make_chat: MakeChat) -> None:
     assert "3 March" in later.text
 
 
+async def test_what_comes_with_a_file_is_answered_from_the_file(make_chat: MakeChat) -> None:
+    chat = await make_chat(("Returns", "An order is sent back within 30 days.", 0.9))
+    await chat.say("How long may I send an order back?")
+    upload = Upload("order.txt", "text/plain", b"Order 4711 was sent on 3 March with parcel number 99-1.")
+    answer = await chat.say("When was it sent, this order?", uploads=[upload])
+    assert "3 March" in answer.text
+    assert "30 days" not in answer.text
+
+
 async def test_an_attachment_that_cannot_be_read_is_named(make_chat: MakeChat) -> None:
     chat = await make_chat(SHIPPING)
     answer = await chat.say(

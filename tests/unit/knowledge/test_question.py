@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.knowledge.question import Question, clean, parts, query_vector
+from shared.knowledge.question import (
+    ASKED_BEFORE_WEIGHT,
+    BEFORE_TERMS,
+    REPLIED_WEIGHT,
+    Question,
+    clean,
+    parts,
+    query_vector,
+)
 from shared.knowledge.terms import codes, terms
 from tests.fakes import HashEmbedder
 
@@ -70,6 +78,23 @@ def test_the_vector_is_of_length_one(message: str) -> None:
     question = Question(message, replied="Yes.", asked=("Is it far?",), said=("Yes.", "Is it far?"))
     vector = query_vector([(embedder.embed_query(text), weight) for text, weight in parts(question).weighted])
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("message", "share"),
+    [
+        ("And for two?", 1),
+        ("Does it have a heated pool?", 1),
+        ("Does it have a heated indoor swimming pool?", 0.75),
+        ("My tracking says delivered, but I have nothing. What now?", 0.1),
+        ("Do you sell wooden pizza ovens?", 0.1),
+    ],
+)
+def test_a_message_that_stands_alone_hardly_needs_what_was_said_before(message: str, share: float) -> None:
+    asked = parts(Question(message, replied="Yes.", asked=("Is it far?",), said=("Yes.", "Is it far?")))
+    assert dict(asked.weighted)["Yes."] == pytest.approx(REPLIED_WEIGHT * share)
+    assert dict(asked.weighted)["Is it far?"] == pytest.approx(ASKED_BEFORE_WEIGHT * share)
+    assert dict(asked.before)["Yes."] == pytest.approx(BEFORE_TERMS * share)
 
 
 def test_what_was_said_before_counts_less_the_longer_ago_it_was() -> None:
