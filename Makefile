@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test isolation bench-ingestion eval lint format types lock setup setup-dev clean
+.PHONY: help run demo test isolation chaos bench-ingestion eval lint format types lock setup setup-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: 
 
 bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DATA=FOLDER for a corpus, ARGS for options)
 	@$(PY) -m benchmarks.ingestion $(if $(DATA),--data $(DATA)) $(ARGS)
+
+chaos: setup-dev ## Play 1,000 conversations in which everything fails, and print the figures
+	@CHAOS_CONVERSATIONS=1000 $(PY) -m pytest -s tests/integration/test_escalation_chaos.py
 
 isolation: setup-dev ## Try for long to see what is another customer's
 	@ISOLATION_STORIES=200 ISOLATION_STEPS=60 $(PY) -m pytest tests/integration/test_isolation.py

@@ -53,7 +53,8 @@ class Settings(BaseSettings):
         30, description="Days that an expired conversation is kept for operators and analytics; then it is erased."
     )
     human_silence_minutes: PositiveInt = Field(
-        60, description="Minutes without a word until a conversation that a person took over returns to the bot."
+        60,
+        description="Minutes that a customer waits for a person, or nobody says anything, until the bot answers again.",
     )
     fact_days: PositiveInt = Field(365, description="Days until something that a customer had remembered is forgotten.")
     operator_token_minutes: PositiveInt = Field(60, description="Minutes until an operator's token expires.")

@@ -72,6 +72,8 @@ async def _events(turn: RunningTurn) -> AsyncIterator[BaseEvent]:
                     yield CustomEvent(name="escalation", value={"ticket_id": answer.ticket_id})
                 yield _finished(thread_id, run_id, answer)
             case TurnHandedToHuman():
+                if writing:
+                    yield TextMessageEndEvent(message_id=message_id)
                 yield _finished(thread_id, run_id, Answer.by_a_person(turn.message))
             case TurnFailed(error):
                 if writing:

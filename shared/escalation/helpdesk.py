@@ -7,7 +7,9 @@ finds the new owner. So no answer of the bot is ever stored after a person's fir
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -121,13 +123,13 @@ class HelpdeskService:
         """
         text = self._checked(text)
         ticket = await self._store.ticket(ticket_id)
-        identifier = f"r-{client_message_id}" if client_message_id else None
+        identifier = _reply_id(ticket, operator, client_message_id or uuid.uuid4().hex)
 
         def replied(state: TicketState) -> TicketState:
             self._must_have(state, operator)
             now = self._now()
             message = Message(
-                id=identifier or f"r-{state.conversation.last_seq + 1}",
+                id=identifier,
                 session_id=ticket.session_id,
                 role="human_agent",
                 text=text,
@@ -139,7 +141,7 @@ class HelpdeskService:
             return replace(state, conversation=self._kept(state.conversation), ticket=touched, message=message)
 
         state = await self._store.change_ticket(ticket, replied, once=identifier)
-        if state.ticket.replied_at == state.message.created_at:
+        if ticket.replied_at is None and state.ticket.replied_at == state.message.created_at:
             telemetry.first_reply_seconds.record((state.message.created_at - ticket.created_at).total_seconds())
         logger.info("reply", extra={"ticket_id": ticket.id, "operator": operator.username})
         return state.message
@@ -165,24 +167,37 @@ class HelpdeskService:
         return await self.set_status(operator, ticket_id, "resolved")
 
     async def return_silent(self) -> int:
-        """Give conversations in which nobody has said anything for long back to the bot; returns how many.
+        """Give conversations back to the bot in which a person has done nothing for long; returns how many.
 
-        If the customer waits for an answer the ticket is open again, and helpdesks learn of it. If the person had the
-        last word, the ticket is taken for resolved.
+        If the customer waits that long for an answer the ticket is open again, and helpdesks learn of it. If the
+        person had the last word, the ticket is taken for resolved.
         """
         returned, after = 0, None
         since = self._now() - self._silence
         while page := await self._store.tickets(statuses=TAKEN, untouched_since=since, after=after, limit=PAGE):
             for ticket in page:
                 try:
-                    name = await self._name(ticket.assignee)
-                    before = ticket.status
-                    changed = await self._change(ticket.id, lambda state, name=name: self._silent(state, name, since))
-                    returned += changed.status != before
-                except (NotFound, Conflict):
-                    continue  # erased, or somebody did something with it at this moment
+                    returned += await self._return_if_silent(ticket, since)
+                except NotFound:
+                    continue  # erased at this moment
             after = page[-1].id
         return returned
+
+    async def _return_if_silent(self, ticket: Ticket, since: datetime) -> bool:
+        file, name = await self.open(ticket.id), await self._name(ticket.assignee)
+        unanswered = _unanswered(file.messages)
+        if (unanswered or file.messages[-1]).created_at > since:
+            return False
+
+        def silent(state: TicketState) -> TicketState:
+            if (state.ticket, state.message) != (ticket, file.messages[-1]):
+                return state  # somebody did something at this moment
+            if unanswered:
+                return self._returned(state, RETURNED.format(name=name, ticket=ticket.id))
+            closed = replace(ticket, status="resolved", resolved_at=self._now(), resolution="assumed")
+            return self._told(state, self._freed(state), closed, LEFT.format(name=name, ticket=ticket.id))
+
+        return (await self._change(ticket.id, silent)).status != ticket.status
 
     # ---- the steps, as changes of a ticket with its conversation
 
@@ -198,18 +213,17 @@ class HelpdeskService:
 
     def _claimed(self, state: TicketState, operator: Operator) -> TicketState:
         ticket, conversation, now = state.ticket, state.conversation, self._now()
-        mine = ticket.assignee == operator.username
-        if ticket.status == "claimed" and mine:
-            return state
-        if ticket.status == "waiting":
-            self._must_have(state, operator)
-            return replace(state, ticket=replace(ticket, status="claimed", touched_at=now))
-        if ticket.status != "claimed":
+        if ticket.status in TAKEN:
+            if ticket.assignee == operator.username:
+                if ticket.status == "claimed":
+                    return state
+                return replace(state, ticket=replace(ticket, status="claimed", touched_at=now))
+            if operator.role != "admin":
+                raise Conflict(f"{ticket.assignee} has ticket {ticket.id}. An admin can take it over.")
+        else:
             check_transition(ticket, "claimed")
             if conversation.owner == "human":
                 raise Conflict(f"A colleague is in this conversation already, for ticket {conversation.ticket_id}.")
-        elif operator.role != "admin":
-            raise Conflict(f"{ticket.assignee} has ticket {ticket.id}. An admin can take it over.")
         if conversation.lease_until and conversation.lease_until > now:
             raise TurnInProgress("The bot is finishing an answer. Try again in a moment.")
         claimed = replace(
@@ -248,15 +262,6 @@ class HelpdeskService:
         )
         text = RESOLVED.format(name=operator.display_name, ticket=ticket.id)
         return self._told(state, self._freed(state), resolved, text)
-
-    def _silent(self, state: TicketState, name: str, since: datetime) -> TicketState:
-        ticket, newest = state.ticket, state.message
-        if ticket.status not in TAKEN or max(ticket.touched_at or since, newest.created_at) > since:
-            return state
-        if newest.role == "user" or ticket.replied_at is None:
-            return self._returned(state, RETURNED.format(name=name, ticket=ticket.id))
-        closed = replace(ticket, status="resolved", resolved_at=self._now(), resolution="assumed")
-        return self._told(state, self._freed(state), closed, LEFT.format(name=name, ticket=ticket.id))
 
     def _returned(self, state: TicketState, text: str) -> TicketState:
         """The ticket waits for a colleague again, and helpdesks are told."""
@@ -300,6 +305,8 @@ class HelpdeskService:
 
     def _must_have(self, state: TicketState, operator: Operator) -> None:
         ticket = state.ticket
+        if ticket.status == "resolved":
+            raise Conflict(f"Ticket {ticket.id} is resolved.")
         if ticket.status not in TAKEN:
             raise Conflict(f"Ticket {ticket.id} is {ticket.status}. Claim it first.")
         if ticket.assignee != operator.username:
@@ -307,7 +314,7 @@ class HelpdeskService:
 
     def _checked(self, text: str) -> str:
         text = text.strip()
-        if not text or "\x00" in text:
+        if not text or "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text):
             raise InvalidInput("The reply is empty or holds characters that are not text.")
         if len(text) > self._max_message_chars:
             raise PayloadTooLarge(f"The reply is longer than {self._max_message_chars} characters. Shorten it.")
@@ -317,3 +324,19 @@ class HelpdeskService:
         """Of somebody who may have left the company since."""
         operator = await self._store.operator(username) if username else None
         return operator.display_name if operator else "Our colleague"
+
+
+def _reply_id(ticket: Ticket, operator: Operator, client_message_id: str) -> str:
+    """The same id of two operators, or for two tickets of a conversation, is two replies."""
+    cause = f"{ticket.id}/{operator.username}/{client_message_id}"
+    return "r-" + hashlib.sha256(cause.encode()).hexdigest()[:32]
+
+
+def _unanswered(messages: Sequence[Message]) -> Message | None:
+    """The first message since a person's last word; None if they had it. `messages` are not empty."""
+    first = None
+    for message in reversed(messages):
+        if message.role == "human_agent":
+            break
+        first = message
+    return first

@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 RELAY_AFTER = timedelta(seconds=30)
 """A ticket younger than this is still being sent by the turn that made it."""
+MAX_SAID = 20_000
+"""Characters of a customer's message in its event, so that it always fits the queue; the API has the whole."""
 
 
 def _utc_now() -> datetime:
@@ -126,7 +128,7 @@ class EscalationService:
             ticket_id=ticket.id,
             session_id=ticket.session_id,
             assignee=ticket.assignee,
-            message=handoff.in_transcript(message),
+            message=handoff.in_transcript(replace(message, text=message.text[:MAX_SAID])),
         )
         return CustomerMessageEvent(id=event.id, subject=event.session_id, time=event.created_at, data=said)
 

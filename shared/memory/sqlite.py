@@ -250,6 +250,8 @@ class SqliteConversationStore:
             if changed.event:
                 _save_event(db, changed.event)
             _save_ticket(db, changed.ticket)
+            if conversation.ticket_id is None:
+                conversation = replace(conversation, ticket_id=_newest_unresolved(db, ticket.session_id))
             _save(db, conversation)
             return replace(changed, conversation=conversation, message=message)
 
@@ -278,8 +280,11 @@ class SqliteConversationStore:
 
     async def save_route(self, ticket: Ticket) -> Ticket:
         def work(db: Connection) -> Ticket:
-            # Since routing read the ticket, its sender may have marked it, and an operator taken it.
+            # Since routing read the ticket, its sender may have marked it, an operator taken it, and another delivery
+            # of the same request routed it: what was decided first stays.
             stored = _ticket(db, ticket.id, ticket.session_id)
+            if stored.category is not None:
+                return stored
             routed = replace(
                 stored,
                 status="open" if stored.status == "requested" else stored.status,
@@ -525,7 +530,8 @@ def _ticket(db: Connection, ticket_id: str, session_id: str | None) -> Ticket:
 
 
 def _add_ticket(db: Connection, conversation: Conversation, ticket: Ticket) -> Conversation:
-    """The same message makes the same ticket: the first one stays. The caller saves the conversation."""
+    """The same message makes the same ticket: the first one stays. The caller saves the conversation, whose ticket
+    stays that of the person who owns it."""
     db.execute(
         "INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
@@ -537,7 +543,7 @@ def _add_ticket(db: Connection, conversation: Conversation, ticket: Ticket) -> C
             encode(ticket),
         ),
     )
-    return replace(conversation, ticket_id=ticket.id)
+    return conversation if conversation.owner == "human" else replace(conversation, ticket_id=ticket.id)
 
 
 def _save_ticket(db: Connection, ticket: Ticket) -> None:
@@ -545,6 +551,15 @@ def _save_ticket(db: Connection, ticket: Ticket) -> None:
         "UPDATE tickets SET sent = ?, status = ?, document = ? WHERE session_id = ? AND id = ?",
         (ticket.sent_at is not None, ticket.status, encode(ticket), ticket.session_id, ticket.id),
     )
+
+
+def _newest_unresolved(db: Connection, session_id: str) -> str | None:
+    row = db.execute(
+        "SELECT id FROM tickets WHERE session_id = ? AND status <> 'resolved'"
+        " ORDER BY created_at DESC, id DESC LIMIT 1",
+        (session_id,),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _remove(db: Connection, session_id: str) -> Erasure:

@@ -67,7 +67,7 @@ class ConversationStore(Protocol):
         """In one batch: store the answer (numbered) and the facts, put the ticket into the outbox, release the lease.
 
         Returns the stored answer; None when there is none (a human owns the conversation, also one who came after the
-        lease had run out). A ticket becomes the conversation's. Closing a second time returns the first answer and
+        lease had run out). A ticket becomes the conversation's, unless a person owns it. Closing a second time returns the first answer and
         changes nothing. Raises `Conflict` when the lease was lost to another turn, `NotFound` when the conversation was
         erased meanwhile: then nothing is stored.
         """
@@ -122,7 +122,8 @@ class ConversationStore(Protocol):
 
         `change` may be called more than once and must only compute; what it raises leaves everything as it was. With
         `once`, the id of a message: if that one is stored already, it and the present state are returned, unchanged.
-        Works on an expired conversation too. Raises `NotFound` if the ticket was erased.
+        A conversation that a change leaves without a ticket gets its newest one that is not resolved. Works on an
+        expired conversation too. Raises `NotFound` if the ticket was erased.
         """
         ...
 
@@ -138,7 +139,7 @@ class ConversationStore(Protocol):
 
     async def save_route(self, ticket: Ticket) -> Ticket:
         """Store what routing decided: category, priority, team and due time; a requested ticket is open now. What an
-        operator did meanwhile stays. Returns the ticket as stored. Raises `NotFound`."""
+        operator did meanwhile stays, and what was routed first. Returns the ticket as stored. Raises `NotFound`."""
         ...
 
     async def unsent_events(self, *, created_before: datetime, limit: int = 100) -> Sequence[OutboxEvent]:

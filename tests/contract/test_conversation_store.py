@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from shared.errors import Conflict, NotFound, TurnInProgress
-from shared.escalation.ticket import Ticket
+from shared.escalation.outbox import OutboxEvent, event_id
+from shared.escalation.ticket import TAKEN, UNRESOLVED, Status, Ticket
 from shared.memory.models import (
     Attachment,
     Conversation,
@@ -23,7 +24,7 @@ from shared.memory.models import (
     Source,
     Usage,
 )
-from shared.memory.store import ConversationStore
+from shared.memory.store import ConversationStore, TicketState
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LEASE = 30
@@ -69,6 +70,41 @@ async def opened(store: ConversationStore, clock, name: str, session_id: str = "
     return await store.open_turn(
         said(name, session_id), lease_until=clock.now + timedelta(seconds=LEASE), history=history
     )
+
+
+def reply(name: str = "r1", session_id: str = "s1", text: str = "I am on it.") -> Message:
+    return Message(id=name, session_id=session_id, role="human_agent", text=text, created_at=START, author="Grace")
+
+
+async def owned(store: ConversationStore, session_id: str = "s1") -> Ticket:
+    """A conversation that a person has taken over, with ticket `t-<session>`: messages 1 to 3."""
+    await begin(store, session_id)
+    wanted = ticket(f"t-{session_id}", session_id)
+    await store.append(said("m1", session_id), wanted)
+    return (await store.change_ticket(wanted, take)).ticket
+
+
+def take(state: TicketState) -> TicketState:
+    return replace(
+        state,
+        conversation=replace(state.conversation, owner="human", ticket_id=state.ticket.id, lease_until=None),
+        ticket=replace(state.ticket, status="claimed", assignee="grace", touched_at=START),
+        message=replace(reply(f"joined-{state.conversation.last_seq}", state.ticket.session_id), role="assistant"),
+    )
+
+
+def finish(state: TicketState) -> TicketState:
+    return replace(
+        state,
+        conversation=replace(state.conversation, owner="bot", ticket_id=None),
+        ticket=replace(state.ticket, status="resolved"),
+    )
+
+
+async def waiting(store: ConversationStore) -> list[tuple[str, int | None]]:
+    """The kinds and message numbers of the events in the outbox."""
+    events = await store.unsent_events(created_before=START + timedelta(days=400))
+    return [(event.kind, event.seq) for event in events]
 
 
 async def texts(store: ConversationStore, session_id: str = "s1") -> list[tuple[int, str]]:
@@ -480,6 +516,413 @@ async def test_a_ticket_outlives_its_conversation_until_it_is_routed(store, cloc
     await store.mark_sent(ticket("t1"), clock.now)
     await store.save_route(replace(await store.ticket("t1", "s1"), status="open", team="care"))
     assert (await store.ticket("t1", "s1")).team == "care"
+
+
+# ---- tickets that people work on
+
+
+async def test_a_ticket_changes_with_its_conversation_message_and_event(open_store: Callable[[], ConversationStore]):
+    store, other = open_store(), open_store()
+    await begin(store)
+    await store.append(said("m1"), ticket("t1"))
+    event = OutboxEvent("e1", "ticket.returned", "s1", "t1", START)
+    seen: list[TicketState] = []
+
+    def change(state: TicketState) -> TicketState:
+        seen.append(state)
+        return replace(take(state), event=event)
+
+    state = await store.change_ticket(ticket("t1"), change)
+    assert seen[-1].ticket == ticket("t1")
+    assert seen[-1].message == replace(said("m1"), seq=2)
+    assert (seen[-1].conversation.last_seq, seen[-1].conversation.ticket_id) == (2, "t1")
+    assert (state.message.id, state.message.seq, state.conversation.last_seq) == ("joined-2", 3, 3)
+    assert state.event == event
+    assert await other.get("s1") == state.conversation
+    assert state.conversation.owner == "human"
+    assert await other.ticket("t1") == await other.ticket("t1", "s1") == state.ticket
+    assert state.ticket.assignee == "grace"
+    assert (await other.messages("s1"))[-1] == state.message
+    assert await other.unsent_events(created_before=START + timedelta(seconds=1)) == [event]
+
+
+async def test_a_change_may_leave_the_messages_alone(store):
+    await owned(store)
+    state = await store.change_ticket(ticket("t-s1"), finish)
+    assert (state.message.id, state.conversation.last_seq) == ("joined-2", 3)
+    assert (await store.get("s1")).owner == "bot"
+    assert (await store.ticket("t-s1")).status == "resolved"
+    assert await texts(store) == [(1, "greeting"), (2, "m1"), (3, "joined-2")]
+    assert await waiting(store) == []
+
+
+async def test_a_change_that_raises_leaves_everything_as_it_was(store):
+    taken = await owned(store)
+    before = await store.get("s1")
+
+    def refused(state: TicketState) -> TicketState:
+        finish(state)
+        raise Conflict("no")
+
+    with pytest.raises(Conflict):
+        await store.change_ticket(taken, refused)
+    assert await store.get("s1") == before
+    assert await store.ticket("t-s1") == taken
+    assert len(await store.messages("s1")) == 3
+    assert await waiting(store) == []
+
+
+async def test_a_message_added_once_is_returned_and_nothing_changes(store):
+    taken = await owned(store)
+
+    def replied(state: TicketState) -> TicketState:
+        return replace(state, ticket=replace(state.ticket, replied_at=START), message=reply())
+
+    first = await store.change_ticket(taken, replied, once="r1")
+    await store.append(said("m2"))
+    await store.change_ticket(taken, finish)
+    ended = await store.get("s1")
+
+    def never(state: TicketState) -> TicketState:
+        raise AssertionError("the change is not asked for again")
+
+    again = await store.change_ticket(taken, never, once="r1")
+    assert again.message == first.message == replace(reply(), seq=4)
+    assert (again.ticket.status, again.conversation) == ("resolved", ended)
+    assert await store.get("s1") == ended
+    assert [seq for seq, _ in await texts(store)] == [1, 2, 3, 4, 5]
+
+
+async def test_of_many_who_take_a_ticket_one_has_it(open_store: Callable[[], ConversationStore]):
+    stores = [open_store(), open_store()]
+    await begin(stores[0])
+    await stores[0].append(said("m1"), ticket("t1"))
+
+    def taker(name: str) -> Callable[[TicketState], TicketState]:
+        def change(state: TicketState) -> TicketState:
+            if state.conversation.owner == "human":
+                raise Conflict("taken")
+            taken = take(state)
+            return replace(taken, ticket=replace(taken.ticket, assignee=name))
+
+        return change
+
+    results = await asyncio.gather(
+        *(stores[n % 2].change_ticket(ticket("t1"), taker(f"op{n}")) for n in range(8)), return_exceptions=True
+    )
+    (winner,) = [result for result in results if isinstance(result, TicketState)]
+    assert sum(isinstance(result, Conflict) for result in results) == 7
+    assert (await stores[1].ticket("t1")).assignee == winner.ticket.assignee
+    assert len(await stores[1].messages("s1")) == 3
+
+
+async def test_a_claim_and_a_turn_exclude_each_other(open_store: Callable[[], ConversationStore], clock):
+    def claim(state: TicketState) -> TicketState:
+        if state.conversation.lease_until and state.conversation.lease_until > clock.now:
+            raise TurnInProgress("busy")
+        return take(state)
+
+    for n in range(10):
+        stores, name = [open_store(), open_store()], f"s{n}"
+        await begin(stores[0], name)
+        await stores[0].append(said("m1", name), ticket(f"t{n}", name))
+        turn, claimed = await asyncio.gather(
+            opened(stores[0], clock, "m2", name),
+            stores[1].change_ticket(ticket(f"t{n}", name), claim),
+            return_exceptions=True,
+        )
+        assert isinstance(turn, OpenTurn)
+        assert isinstance(claimed, TurnInProgress) == (turn.conversation.owner == "bot")
+
+
+async def test_numbers_have_no_gap_when_customer_and_person_write_at_once(open_store: Callable[[], ConversationStore]):
+    stores = [open_store(), open_store()]
+    taken = await owned(stores[0])
+
+    async def answers(n: int) -> None:
+        await stores[1].change_ticket(taken, lambda state: replace(state, message=reply(f"r{n}")), once=f"r{n}")
+
+    await asyncio.gather(*(stores[0].append(said(f"c{n}")) for n in range(8)), *(answers(n) for n in range(8)))
+    assert [seq for seq, _ in await texts(stores[0])] == list(range(1, 20))
+    assert sorted(seq or 0 for _, seq in await waiting(stores[0])) == [
+        message.seq for message in await stores[0].messages("s1", after=3) if message.role == "user"
+    ]
+
+
+async def test_changing_what_was_erased_is_not_found(store):
+    taken = await owned(store)
+    await store.erase("s1")
+    for once in (None, "joined-2"):
+        with pytest.raises(NotFound):
+            await store.change_ticket(taken, finish, once=once)
+    assert await store.erase("s1") == Erasure()
+
+
+async def test_a_ticket_of_an_expired_conversation_can_be_worked_on(store, clock):
+    taken = await owned(store)
+    await clock.sleep(25 * 3600)
+    with pytest.raises(NotFound):
+        await store.get("s1")
+    assert (await store.get("s1", expired=True)).owner == "human"
+    with pytest.raises(NotFound):
+        await store.messages("s1")
+    assert len(await store.messages("s1", expired=True)) == 3
+    later = clock.now + timedelta(hours=1)
+
+    def replied(state: TicketState) -> TicketState:
+        return replace(state, conversation=replace(state.conversation, expires_at=later), message=reply())
+
+    await store.change_ticket(taken, replied)
+    assert (await store.get("s1")).expires_at == later  # the customer can read the reply
+    assert (await store.messages("s1"))[-1] == replace(reply(), seq=4)
+    for expired in (False, True):
+        with pytest.raises(NotFound):
+            await store.get("nope", expired=expired)
+
+
+async def test_a_conversation_is_left_with_its_newest_ticket_that_is_not_resolved(store):
+    await begin(store)
+    for name, age in (("old", 30), ("urgent", 10), ("newer", 20)):
+        await store.append(said(f"m-{name}"), ticket(name, age=age))
+    left: list[str | None] = []
+    for name in ("newer", "urgent", "old"):
+        await store.change_ticket(ticket(name), take)
+        assert (await store.get("s1")).ticket_id == name
+        left.append((await store.change_ticket(ticket(name), finish)).conversation.ticket_id)
+        assert (await store.get("s1")).ticket_id == left[-1]
+    assert left == ["urgent", "old", None]
+
+
+async def test_a_ticket_that_comes_while_a_person_owns_the_conversation_leaves_it_with_theirs(store):
+    taken = await owned(store)
+    await store.append(said("m2"), ticket("t2"))  # by somebody who read the conversation before it was taken
+    after = await store.get("s1")
+    assert (after.owner, after.ticket_id) == ("human", taken.id)
+    assert (await store.ticket("t2")).status == "requested"
+    assert (await store.change_ticket(taken, finish)).conversation.ticket_id == "t2"
+
+
+async def test_tickets_are_listed_oldest_first_by_status_team_and_assignee(store):
+    states: list[tuple[str, Status, str | None, str | None]] = [
+        ("new", "requested", None, None),
+        ("free", "open", "billing", None),
+        ("hers", "claimed", "billing", "grace"),
+        ("his", "waiting", "delivery", "alan"),
+        ("done", "resolved", "billing", "grace"),
+    ]
+    for n, (name, status, team, assignee) in enumerate(states):
+        await begin(store, name)
+        await store.append(said("m1", name), ticket(name, name, age=n))
+
+        def change(state: TicketState, about: tuple[Status, str | None, str | None] = (status, team, assignee)):
+            changed = replace(state.ticket, status=about[0], team=about[1], assignee=about[2])
+            return replace(state, ticket=changed)
+
+        await store.change_ticket(ticket(name, name), change)
+
+    async def listed(**wanted: object) -> list[str]:
+        return [one.id for one in await store.tickets(**wanted)]
+
+    assert await listed(statuses=UNRESOLVED) == ["his", "hers", "free", "new"]
+    assert await listed(statuses=["resolved"]) == ["done"]
+    assert await listed(statuses=TAKEN) == ["his", "hers"]
+    assert await listed(statuses=[]) == []
+    assert await listed(statuses=UNRESOLVED, team="billing") == ["hers", "free"]
+    assert await listed(statuses=UNRESOLVED, assignee="alan") == ["his"]
+    assert await listed(statuses=[*UNRESOLVED, "resolved"], assignee="grace", team="billing") == ["done", "hers"]
+    assert await listed(statuses=UNRESOLVED, team="none") == []
+    assert await listed(statuses=UNRESOLVED, limit=2) == ["his", "hers"]
+    assert await listed(statuses=UNRESOLVED, after="hers") == ["free", "new"]
+    assert await listed(statuses=["open"], after="his") == ["free"]  # also after one that is not among them
+    (hers,) = await store.tickets(statuses=UNRESOLVED, assignee="grace")
+    assert hers == await store.ticket("hers")
+
+
+async def test_pages_of_tickets_are_stable_while_they_change(store):
+    await begin(store)
+    for n in range(12):  # four of each age
+        await store.append(said(f"m{n}"), ticket(f"t{n:02}", age=n // 4))
+    expected = [f"t{n:02}" for n in (8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3)]
+    read: list[str] = []
+    after = None
+    while page := await store.tickets(statuses=UNRESOLVED, after=after, limit=5):
+        read += [one.id for one in page]
+        after = page[-1].id
+        for one in page:  # what was read leaves the list, and new ones come behind
+            await store.change_ticket(one, finish)
+    assert read == expected
+
+
+async def test_tickets_that_nobody_touched_since(store, clock):
+    for n, touched in enumerate((None, START, START + timedelta(hours=1))):
+        await begin(store, f"s{n}")
+        await store.append(said("m1", f"s{n}"), ticket(f"t{n}", f"s{n}", age=60))
+
+        def touch(state: TicketState, at: datetime | None = touched) -> TicketState:
+            return replace(state, ticket=replace(state.ticket, status="claimed", touched_at=at))
+
+        await store.change_ticket(ticket(f"t{n}", f"s{n}"), touch)
+
+    async def untouched(since: datetime) -> list[str]:
+        return [one.id for one in await store.tickets(statuses=TAKEN, untouched_since=since)]
+
+    assert await untouched(START - timedelta(seconds=61)) == []
+    assert await untouched(START - timedelta(seconds=1)) == ["t0"]
+    assert await untouched(START) == ["t0", "t1"]
+    assert await untouched(START + timedelta(hours=1)) == ["t0", "t1", "t2"]
+
+
+async def test_routing_leaves_what_an_operator_did(store):
+    taken = await owned(store)
+    routed = replace(ticket("t-s1"), status="open", category="billing", priority="high", team="care", due_at=START)
+    stored = await store.save_route(routed)
+    expected = replace(taken, category="billing", priority="high", team="care", due_at=START)
+    assert stored == expected == await store.ticket("t-s1")
+    await store.change_ticket(taken, finish)
+    assert (await store.save_route(routed)).status == "resolved"
+
+
+async def test_what_was_routed_first_stays(store):
+    await begin(store)
+    await store.append(said("m1"), ticket("t1"))
+    first = await store.save_route(replace(ticket("t1"), status="open", category="billing", team="care", due_at=START))
+    assert (first.status, first.category) == ("open", "billing")
+    late = replace(ticket("t1"), status="open", category="delivery", team="depot", due_at=START + timedelta(hours=1))
+    assert await store.save_route(late) == first == await store.ticket("t1")
+
+
+# ---- what the customer says to a person
+
+
+async def test_what_is_said_to_a_person_is_put_into_the_outbox(store, clock):
+    taken = await owned(store)
+    turn = await opened(store, clock, "m2")
+    (event,) = await store.unsent_events(created_before=START + timedelta(seconds=1))
+    assert turn.conversation.owner == "human"
+    assert event == OutboxEvent(
+        id=event_id("customer.message", "s1", "m2"),
+        kind="customer.message",
+        session_id="s1",
+        ticket_id=taken.id,
+        created_at=START,
+        seq=4,
+    )
+    await store.close_turn(turn, None)
+    await store.append(said("m3"))
+    await store.append(reply())
+    assert await waiting(store) == [("customer.message", 4), ("customer.message", 5)]
+
+
+async def test_what_is_said_to_the_bot_is_not(store, clock):
+    await begin(store)
+    await store.append(said("m0"), ticket("t1"))
+    await store.close_turn(await opened(store, clock, "m1"), answer("m1"))
+    assert await waiting(store) == []
+
+
+async def test_a_message_said_again_is_one_event(store, clock):
+    await owned(store)
+    for _ in range(2):
+        await store.close_turn(await opened(store, clock, "m2"), None)
+        await store.append(said("m3"))
+    (first, second) = await store.unsent_events(created_before=START + timedelta(seconds=1))
+    assert (first.seq, second.seq) == (4, 5)
+    await store.mark_event_sent(first, START)
+    await opened(store, clock, "m2")
+    assert await waiting(store) == [("customer.message", 5)]
+
+
+async def test_a_message_said_to_the_bot_and_again_to_a_person_is_theirs(store, clock):
+    await begin(store)
+    await store.append(said("m0"), ticket("t1"))
+    await store.close_turn(await opened(store, clock, "m1"), None)  # the bot failed
+    await store.change_ticket(ticket("t1"), take)
+    turn = await opened(store, clock, "m1")
+    assert turn.message.seq == 3
+    assert await waiting(store) == [("customer.message", 3)]
+
+
+async def test_a_turn_stores_nothing_after_a_person_has_taken_over(store, clock):
+    await begin(store)
+    await store.append(said("m0"), ticket("t1"))
+    late = await opened(store, clock, "m1")
+    await clock.sleep(LEASE + 1)  # its process stalls, and somebody claims meanwhile
+    await store.change_ticket(ticket("t1"), take)
+    fact = CustomerFact("f1", "session:s1", "likes tea", "m1", START)
+    assert await store.close_turn(late, answer("m1"), ticket("t2"), [fact]) is None
+    assert await store.close_turn(late, None) is None
+    assert [name for _, name in await texts(store)] == ["greeting", "m0", "m1", "joined-3"]
+    with pytest.raises(NotFound):
+        await store.ticket("t2")
+    assert await store.facts("session:s1") == ()
+    await store.change_ticket(ticket("t1"), finish)  # not even when the bot answers again
+    assert await store.close_turn(late, answer("m1")) is None
+    assert len(await store.messages("s1")) == 4
+
+
+async def test_events_leave_the_outbox_oldest_first_and_once(store):
+    await owned(store)
+    for n, age in enumerate((10, 40, 30)):
+        await store.append(replace(said(f"c{n}"), created_at=START - timedelta(seconds=age)))
+    old = await store.unsent_events(created_before=START - timedelta(seconds=20))
+    assert [event.seq for event in old] == [5, 6]
+    assert [event.seq for event in await store.unsent_events(created_before=START, limit=1)] == [5]
+    for _ in range(2):
+        await store.mark_event_sent(old[0], START)
+    assert await waiting(store) == [("customer.message", 6), ("customer.message", 4)]
+    await store.mark_event_sent(replace(old[0], id="nope"), START)
+    await store.mark_event_sent(replace(old[0], session_id="nope"), START)
+
+
+async def test_erasing_takes_events_and_tickets_along(store):
+    for name in ("s1", "s2"):
+        await owned(store, name)
+        await store.append(said("m2", name))
+    (event, _) = await store.unsent_events(created_before=START + timedelta(seconds=1))
+    assert await store.erase(event.session_id) == Erasure(conversations=1, messages=4, tickets=1)
+    await store.mark_event_sent(event, START)  # its sender did not know
+    assert len(await waiting(store)) == 1
+    assert len(await store.tickets(statuses=UNRESOLVED)) == 1
+    with pytest.raises(NotFound):
+        await store.ticket(event.ticket_id)
+
+
+# ---- what happened
+
+
+async def test_records_are_whole_conversations_of_a_time_oldest_first(store, clock):
+    for n in (3, 1, 2, 0):
+        name = f"s{n}"
+        await store.create(
+            replace(conversation(name), created_at=START + timedelta(hours=n)),
+            Message(id="greeting", session_id=name, role="assistant", text="Hello", created_at=START),
+        )
+    await store.append(said("m1", "s1"), ticket("t1", "s1", age=5))
+    await store.append(said("m2", "s1"), ticket("t0", "s1", age=9))
+    await clock.sleep(25 * 3600)  # all but the newest have expired
+
+    async def records(since: int, until: int):
+        times = {"since": START + timedelta(hours=since), "until": START + timedelta(hours=until)}
+        return [record async for record in store.records(**times)]
+
+    assert [record.conversation.session_id for record in await records(0, 24)] == ["s0", "s1", "s2", "s3"]
+    found = await records(1, 3)
+    assert [record.conversation.session_id for record in found] == ["s1", "s2"]
+    assert found[0].conversation == await store.get("s1", expired=True)
+    assert found[0].messages == await store.messages("s1", expired=True)
+    assert [one.id for one in found[0].tickets] == ["t0", "t1"]
+    assert found[1].tickets == ()
+    assert await records(4, 9) == []
+
+
+async def test_there_may_be_more_records_than_are_read_at_once(store):
+    for n in range(250):
+        await begin(store, f"s{n:03}")  # all at the same moment
+    names = [
+        record.conversation.session_id
+        async for record in store.records(since=START, until=START + timedelta(seconds=1))
+    ]
+    assert names == [f"s{n:03}" for n in range(250)]
 
 
 # ---- customer facts, operators, rate limits

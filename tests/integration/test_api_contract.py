@@ -24,7 +24,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from functions.chat_http.app import create_app
-from shared.services import Services
+from shared.memory.models import Operator
+from shared.services import Services, utc_now
 from shared.settings import Settings
 
 CHECKS = [
@@ -58,6 +59,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Services:
             logins_per_minute=PLENTY,
         )
     )  # pyright: ignore[reportCallIssue]
+    asyncio.run(services.store.save_operator(Operator("ada", "Ada L.", "", utc_now(), role="admin")))
     asyncio.run(services.index.ping())  # else the first readiness check may be too early on a slow machine
     return services
 
@@ -84,7 +86,7 @@ def test_requests_of_strangers(case: schemathesis.Case, client: ASGIClient) -> N
 @every_case.parametrize()
 @bounded
 def test_requests_of_customers_and_operators(case: schemathesis.Case, client: ASGIClient, services: Services) -> None:
-    """Real conversations with their own tokens, so that what comes after the door is reached."""
+    """Real conversations with their own tokens, real tickets: what comes after the door is reached."""
     token = services.tokens.issue_operator("ada")[0]
     if "session_id" in case.path_parameters:
         started = client.post("/chat/sessions").json()
@@ -92,4 +94,9 @@ def test_requests_of_customers_and_operators(case: schemathesis.Case, client: AS
         case.path_parameters["session_id"] = started["session_id"]
         if "message_id" in case.path_parameters:
             case.path_parameters["message_id"] = "greeting"
+    if "ticket_id" in case.path_parameters:
+        started = client.post("/chat/sessions").json()
+        headers = {"Authorization": f"Bearer {started['token']}"}
+        asked = client.post(f"/chat/sessions/{started['session_id']}/escalate", headers=headers).json()
+        case.path_parameters["ticket_id"] = asked["ticket_id"]
     case.call_and_validate(HERE, client, checks=CHECKS, headers={"Authorization": f"Bearer {token}"})

@@ -50,7 +50,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     async def prepare() -> None:
         await services.documents.write("account.md", ACCOUNT.encode())
         await services.ingestion.reconcile()
-        await create_operator(services, "ada", "Ada L.", PASSWORD)
+        await create_operator(services, "ada", "Ada L.", PASSWORD, "admin")
 
     asyncio.run(prepare())
     server = uvicorn.Server(uvicorn.Config(create_app(services), port=0, ws="none", log_level="error"))
