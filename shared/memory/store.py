@@ -67,9 +67,9 @@ class ConversationStore(Protocol):
         """In one batch: store the answer (numbered) and the facts, put the ticket into the outbox, release the lease.
 
         Returns the stored answer; None when there is none (a human owns the conversation, also one who came after the
-        lease had run out). A ticket becomes the conversation's, unless a person owns it. Closing a second time returns the first answer and
-        changes nothing. Raises `Conflict` when the lease was lost to another turn, `NotFound` when the conversation was
-        erased meanwhile: then nothing is stored.
+        lease had run out). A ticket becomes the conversation's, unless a person owns it. Closing a second time returns
+        the first answer and changes nothing. Raises `Conflict` when the lease was lost to another turn, `NotFound` when
+        the conversation was erased meanwhile: then nothing is stored.
         """
         ...
 
