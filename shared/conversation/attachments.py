@@ -27,6 +27,9 @@ class _Parsed(Protocol):
     @property
     def markdown(self) -> str: ...
 
+    @property
+    def pages(self) -> Sequence[int]: ...
+
 
 class Parser(Protocol):
     """What this module needs of `shared.knowledge.parsing.DocumentParser`."""
@@ -47,4 +50,6 @@ async def _read(upload: Upload, parser: Parser) -> Attachment:
         parsed = await parser.parse(upload.data, upload.name)
     except DocumentRejected as rejected:
         return Attachment(identifier, upload.name, len(upload.data), problem=str(rejected))
-    return Attachment(identifier, upload.name, len(upload.data), markdown=parsed.markdown[:MAX_MARKDOWN])
+    text = parsed.markdown[:MAX_MARKDOWN]
+    pages = tuple(start for start in parsed.pages if start < len(text))
+    return Attachment(identifier, upload.name, len(upload.data), markdown=text, pages=pages)

@@ -75,6 +75,7 @@ class KnowledgeSearch:
             version=attachment.id,
             title=attachment.name,
             metadata={"source": attachment.name, "title": attachment.name, "attachment": True},
+            pages=attachment.pages,
         )
         if not chunks:
             return []

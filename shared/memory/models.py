@@ -64,13 +64,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file the customer added, after parsing. `markdown` is empty and `problem` says why if it could not be read."""
+    """A file the customer added, after parsing. `markdown` is empty and `problem` says why if it could not be read;
+    `pages` are the offsets at which its pages or slides begin."""
 
     id: str
     name: str
     size: int
     markdown: str = ""
     problem: str | None = None
+    pages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

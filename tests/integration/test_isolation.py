@@ -55,6 +55,7 @@ users, some, yes = st.sampled_from(USERS), st.integers(0, 10**6), st.booleans()
 @dataclass
 class Parsed:
     markdown: str
+    pages: tuple[int, ...] = ()
 
 
 class PlainParser:

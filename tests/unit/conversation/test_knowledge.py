@@ -8,7 +8,7 @@ from shared.conversation.knowledge import PASSAGES, KnowledgeSearch
 from shared.conversation.turn import Turn
 from shared.knowledge.chunking import Chunker
 from shared.knowledge.retrieval import Retriever
-from shared.memory.models import Conversation, Message
+from shared.memory.models import Attachment, Conversation, Message
 from tests.chat import NOW
 from tests.fakes import HashEmbedder, InMemoryIndex
 
@@ -62,3 +62,13 @@ async def test_a_passage_found_again_keeps_its_number(base: Base) -> None:
     numbers = {evidence.id: evidence.number for evidence in turn.evidence}
     assert sorted(numbers.values()) == list(range(1, len(numbers) + 1))
     assert all(numbers[evidence.id] == evidence.number for evidence in [*first, *again])
+
+
+async def test_what_is_read_of_a_file_tells_its_page(base: Base) -> None:
+    first = "Fill the tank with water. " * 60
+    file = Attachment(
+        "a1", "manual.pdf", 1, markdown=f"{first}\n\n## Rinse\n\nRinse the tank.", pages=(0, len(first) + 2)
+    )
+    found = await base.search.look_into(make_turn(), file)
+    pages = {evidence.metadata["page"] for evidence in found if "Rinse the tank." in evidence.content}
+    assert pages == {2}

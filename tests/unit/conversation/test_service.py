@@ -45,6 +45,7 @@ OFF_TOPIC = ("Careers", "We hire engineers in Lisbon.", 0.02)
 @dataclass
 class Parsed:
     markdown: str
+    pages: tuple[int, ...] = ()
 
 
 class GivenParser:
