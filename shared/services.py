@@ -54,13 +54,40 @@ class Services:
 
     @cached_property
     def store(self) -> ConversationStore:
+        retention = timedelta(days=self.settings.retention_days)
+        if account := self._cosmos_account:
+            from shared.memory.cosmos import CosmosConversationStore
+
+            return CosmosConversationStore(*account, self.settings.cosmos_database, retention=retention, now=self._now)
         from shared.memory.sqlite import SqliteConversationStore
 
-        retention = timedelta(days=self.settings.retention_days)
         return SqliteConversationStore(self.settings.data_dir / "conversations.db", retention=retention, now=self._now)
+
+    @property
+    def _cosmos_account(self) -> tuple[str, Any] | None:
+        """Its endpoint, and what opens it; None on a laptop."""
+        if text := self.settings.cosmos_connection_string.get_secret_value():
+            from shared.memory.cosmos_client import endpoint_and_key
+
+            return endpoint_and_key(text)
+        if self.settings.cosmos_endpoint is None:
+            return None
+        from azure.identity.aio import DefaultAzureCredential
+
+        return self.settings.cosmos_endpoint, DefaultAzureCredential()
 
     @cached_property
     def queue(self) -> TicketQueue:
+        if namespace := self.settings.service_bus__fullyqualifiednamespace:
+            from azure.identity.aio import DefaultAzureCredential
+
+            from shared.escalation.servicebus import ServiceBusTicketQueue
+
+            return ServiceBusTicketQueue(namespace, DefaultAzureCredential(), now=self._now)
+        if connection := self.settings.service_bus.get_secret_value():
+            from shared.escalation.servicebus import ServiceBusTicketQueue
+
+            return ServiceBusTicketQueue(connection, now=self._now)
         from shared.escalation.sqlite import SqliteTicketQueue
 
         return SqliteTicketQueue(self.settings.data_dir / "queues.db", now=self._now)
@@ -289,6 +316,16 @@ class Services:
         from shared.security.ratelimits import RateLimiter
 
         return RateLimiter(self.store, self._now)
+
+    async def create_stores(self) -> list[str]:
+        """Create what the Azure adapters in use need, as far as it is not there; returns what that is. Raises
+        `Unavailable`. The embedded ones need nothing."""
+        if (account := self._cosmos_account) is None:
+            return []
+        from shared.memory.cosmos_schema import CONTAINERS, create
+
+        await create(*account, self.settings.cosmos_database)
+        return [f"{self.settings.cosmos_database}/{container}" for container in CONTAINERS]
 
     async def close(self) -> None:
         """Let running turns finish, then release files, threads and child processes. Only what was built is closed."""

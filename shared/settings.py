@@ -37,6 +37,21 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".data"), description="Folder of the embedded stores (SQLite files, vector index).")
     documents_dir: Path | None = Field(None, description="Folder of the documents; default: DATA_DIR/documents.")
 
+    cosmos_endpoint: str | None = Field(
+        None, description="https://NAME.documents.azure.com: conversations are kept there; the app's identity is used."
+    )
+    cosmos_database: str = Field("support-agent", description="The database there.")
+    cosmos_connection_string: SecretStr = Field(
+        SecretStr(""), description="Endpoint and key in place of COSMOS_ENDPOINT, for emulators."
+    )
+
+    service_bus: SecretStr = Field(
+        SecretStr(""), description="Connection string of Service Bus, for emulators; default: queues in a file."
+    )
+    service_bus__fullyqualifiednamespace: str | None = Field(
+        None, description="NAME.servicebus.windows.net: the queues are there; the app's identity is used."
+    )
+
     # ---- who may call
     auth_mode: Literal["token", "open"] = Field(
         "token", description="`token`: a session's token is asked for. `open`: it is not; refused in Azure."
@@ -155,6 +170,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems: list[str] = []
+        if self.cosmos_endpoint and self.cosmos_connection_string.get_secret_value():
+            problems.append("COSMOS_CONNECTION_STRING: is for emulators; leave it out beside COSMOS_ENDPOINT")
+        if self.service_bus__fullyqualifiednamespace and self.service_bus.get_secret_value():
+            problems.append("SERVICE_BUS: is for emulators; leave it out beside SERVICE_BUS__fullyQualifiedNamespace")
         if self.auth_mode == "open" and self.website_instance_id:
             problems.append("AUTH_MODE: `open` is for a laptop; in Azure set AUTH_MODE=token")
         if self.auth_mode == "token" and len(self.token_secret.get_secret_value().encode()) < MIN_SECRET:

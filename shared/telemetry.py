@@ -24,9 +24,9 @@ _invocation_id: ContextVar[str | None] = ContextVar("invocation_id", default=Non
 _RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
+"""Seconds; from a warm keyless turn to the longest turn allowed."""
 REPLY_BUCKETS = (60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800)
 """From a minute to two days."""
-"""Seconds; from a warm keyless turn to the longest turn allowed."""
 CHARGE_BUCKETS = (1, 2, 3, 5, 10, 20, 50, 100, 500)
 """Request units: a point read of 1 KB is 1, a turn's batch about 20."""
 
@@ -93,8 +93,9 @@ def set_up_logging(level: str) -> None:
         handler.setFormatter(JsonFormatter())
     logging.getLogger("shared").setLevel(level)
     logging.getLogger("functions").setLevel(level)
-    # It logs every URL that is called, and a webhook's may hold a secret.
-    logging.getLogger("httpx").setLevel("WARNING")
+    # They log every URL that is called: a webhook's may hold a secret, a store's holds the ids of conversations.
+    for library in ("httpx", "azure"):
+        logging.getLogger(library).setLevel("WARNING")
 
 
 @cache

@@ -1,4 +1,5 @@
-"""The port to the ticket queues, with the semantics of a Service Bus queue. Adapters: `sqlite.py` (a laptop).
+"""The port to the ticket queues, with the semantics of a Service Bus queue. Adapters: `sqlite.py` (a laptop),
+`servicebus.py` (Azure).
 
 At-least-once with peek-lock: a received message stays hidden until it is completed, abandoned, dead-lettered or its
 lock runs out; the last makes it visible again with a higher delivery count. A second `send` of the same `id` within
@@ -12,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+MAX_MESSAGE_BYTES = 256 * 1024
+"""A whole message, properties included, on Service Bus Standard; the same for every adapter, so that nothing fails only
+in Azure. https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas"""
 REQUESTS = "escalation-requests"
 """Tickets as the chat made them; consumed by `functions/escalation_queue`."""
 ESCALATIONS = "escalations"

@@ -10,12 +10,8 @@ from pathlib import Path
 from sqlite3 import Connection, Row
 
 from shared.errors import Conflict, NotFound, PayloadTooLarge
-from shared.escalation.queue import DeadLetter, QueueMessage, ReceivedMessage
+from shared.escalation.queue import MAX_MESSAGE_BYTES, DeadLetter, QueueMessage, ReceivedMessage
 from shared.sqlite import Database, iso
-
-MAX_MESSAGE_BYTES = 256 * 1024
-"""A whole message, properties included, on Service Bus Standard; the same here, so that nothing fails only in Azure.
-https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas"""
 
 MAX_PROBLEM = 1000
 """Characters kept of what went wrong with a message."""

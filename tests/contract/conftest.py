@@ -1,17 +1,35 @@
-"""The adapters under test. One more adapter of a port is one more fixture that opens it, named in the params there."""
+"""The adapters under test. One more adapter of a port is one more fixture that opens it, named in the params there.
+
+The Cosmos DB adapter runs against the emulator of this repository, or against the account that COSMOS_TEST_ENDPOINT
+and COSMOS_TEST_KEY name; the Service Bus adapter likewise, see `servicebus.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
+from azure.cosmos.aio import CosmosClient
 
+from emulators.cosmos.auth import EMULATOR_KEY
+from emulators.cosmos.server import CosmosEmulator
 from shared.escalation.queue import TicketQueue
 from shared.escalation.sqlite import SqliteTicketQueue
+from shared.memory import cosmos_schema
+from shared.memory.cosmos import CosmosConversationStore
 from shared.memory.sqlite import SqliteConversationStore
 from shared.memory.store import ConversationStore
+from tests.contract.servicebus import (  # noqa: F401
+    kept_queues,
+    running_servicebus,
+    servicebus,
+    servicebus_queue,
+)
 
 
 class Clock:
@@ -38,13 +56,46 @@ def sqlite_store(tmp_path: Path, clock: Clock) -> Callable[[], ConversationStore
     return lambda: SqliteConversationStore(tmp_path / "conversations.db", now=clock)
 
 
-@pytest.fixture(params=["sqlite_store"])
-async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], ConversationStore]]:
+@pytest.fixture(scope="session")
+def running_cosmos() -> Iterator[CosmosEmulator]:
+    with CosmosEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def cosmos(running_cosmos: CosmosEmulator, clock: Clock) -> CosmosEmulator:
+    """The emulator, without faults, at the test's own time."""
+    running_cosmos.reset()
+    running_cosmos.storage.clock = lambda: clock().timestamp()
+    return running_cosmos
+
+
+@pytest.fixture
+async def cosmos_store(cosmos: CosmosEmulator, clock: Clock) -> AsyncIterator[Callable[[], ConversationStore]]:
+    endpoint = os.environ.get("COSMOS_TEST_ENDPOINT", cosmos.url)
+    key = os.environ.get("COSMOS_TEST_KEY", EMULATOR_KEY)
+    database = f"test-{uuid4().hex}"
+    await cosmos_schema.create(endpoint, key, database)
+    yield lambda: CosmosConversationStore(endpoint, key, database, retention=timedelta(days=30), now=clock)
+    cosmos.server.faults.clear()
+    async with CosmosClient(endpoint, key) as client:
+        await client.delete_database(database)
+
+
+@pytest.fixture(params=["sqlite_store", "cosmos_store"])
+def new_store(request: pytest.FixtureRequest) -> Callable[[], ConversationStore]:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+async def open_store(
+    new_store: Callable[[], ConversationStore],
+) -> AsyncIterator[Callable[[], ConversationStore]]:
     """Opens one more instance on the same data, as another process would."""
-    new, opened = request.getfixturevalue(request.param), list[ConversationStore]()
+    opened = list[ConversationStore]()
 
     def open_one() -> ConversationStore:
-        opened.append(new())
+        opened.append(new_store())
         return opened[-1]
 
     yield open_one
@@ -58,25 +109,27 @@ def store(open_store: Callable[[], ConversationStore]) -> ConversationStore:
 
 
 # ---- TicketQueue: a lock of 5 s, 3 deliveries, 20 s of duplicate detection
-@pytest.fixture
-def sqlite_queue(tmp_path: Path, clock: Clock) -> Callable[[], TicketQueue]:
-    return lambda: SqliteTicketQueue(
-        tmp_path / "queues.db", lock_seconds=5, max_delivery_count=3, duplicate_window_seconds=20, now=clock
-    )
-
-
-@pytest.fixture(params=["sqlite_queue"])
-async def open_queue(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], TicketQueue]]:
-    """Opens one more instance on the same data, as another process would."""
-    new, opened = request.getfixturevalue(request.param), list[TicketQueue]()
+@pytest_asyncio.fixture(loop_scope="module")
+async def sqlite_queue(tmp_path: Path, clock: Clock) -> AsyncIterator[Callable[[], TicketQueue]]:
+    opened = list[SqliteTicketQueue]()
 
     def open_one() -> TicketQueue:
-        opened.append(new())
+        opened.append(
+            SqliteTicketQueue(
+                tmp_path / "queues.db", lock_seconds=5, max_delivery_count=3, duplicate_window_seconds=20, now=clock
+            )
+        )
         return opened[-1]
 
     yield open_one
     for queue in opened:
         await queue.close()
+
+
+@pytest.fixture(params=["sqlite_queue", "servicebus_queue"])
+def open_queue(request: pytest.FixtureRequest) -> Callable[[], TicketQueue]:
+    """Opens one more instance on the same data, as another process would."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

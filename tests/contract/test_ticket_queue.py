@@ -5,18 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import pytest
 
-from shared.errors import Conflict, InvalidInput
-from shared.escalation.queue import ESCALATIONS, REQUESTS, QueueMessage, ReceivedMessage, TicketQueue
+from shared.errors import Conflict, InvalidInput, NotFound
+from shared.escalation.queue import ESCALATIONS, REQUESTS, DeadLetter, QueueMessage, ReceivedMessage, TicketQueue
+from tests.contract.servicebus import FUTURE, NAMESPACE, SLACK, RealClock
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def clock(clock):
+    clock.now = FUTURE
+    return RealClock() if NAMESPACE else clock
 
 
 def message(name: str, body: bytes = b"{}") -> QueueMessage:
     return QueueMessage(id=name, body=body)
 
 
-def ids(received: Sequence[ReceivedMessage]) -> list[str]:
+def ids(received: Sequence[ReceivedMessage | DeadLetter]) -> list[str]:
     return [one.message.id for one in received]
 
 
@@ -34,14 +44,14 @@ async def test_a_message_arrives_as_it_was_sent(queue, clock):
     assert received.message == sent
     assert received.queue == ESCALATIONS
     assert received.delivery_count == 1
-    assert received.enqueued_at == clock.now
-    assert (received.locked_until - clock.now).total_seconds() == 5
-    assert received.dead_letter_reason is None
+    assert abs(received.enqueued_at - clock.now) <= SLACK
+    assert abs((received.locked_until - clock.now) - timedelta(seconds=5)) <= SLACK
 
 
 async def test_an_empty_queue_answers_at_once(queue):
     assert await queue.receive(REQUESTS, limit=10) == []
-    assert await queue.receive(REQUESTS, dead_letter=True) == []
+    assert await queue.dead_letters(REQUESTS) == []
+    assert await queue.count_dead_letters(REQUESTS) == 0
 
 
 async def test_oldest_first_and_no_more_than_asked_for(queue):
@@ -69,7 +79,7 @@ async def test_a_locked_message_is_hidden_and_a_completed_one_is_gone(queue, clo
     await queue.complete(received)
     await clock.sleep(6)
     assert await queue.receive(REQUESTS) == []
-    assert await queue.receive(REQUESTS, dead_letter=True) == []
+    assert await queue.dead_letters(REQUESTS) == []
 
 
 async def test_a_lock_that_runs_out_delivers_again(queue, clock):
@@ -106,24 +116,22 @@ async def test_who_lost_the_lock_can_no_longer_settle(queue, clock, settle):
     await try_to_settle(first)  # somebody else has it
     await queue.complete(second)
     await try_to_settle(second)  # settled before
-    assert await queue.receive(REQUESTS, dead_letter=True) == []
+    assert await queue.dead_letters(REQUESTS) == []
 
 
 async def test_a_dead_letter_says_why_and_waits_for_a_person(queue, clock):
-    await queue.send(REQUESTS, message("bad", b"no json"))
+    sent = QueueMessage("bad", b"no json", subject="ticket", correlation_id="s1", properties={"team": "billing"})
+    await queue.send(REQUESTS, sent)
     (received,) = await queue.receive(REQUESTS)
     await queue.dead_letter(received, reason="InvalidInput", description="body: json_invalid")
-    await clock.sleep(6)
+    await clock.sleep(600)
+    for _ in range(3):  # looking changes nothing
+        (dead,) = await queue.dead_letters(REQUESTS)
+        assert (dead.message, dead.queue, dead.delivery_count) == (sent, REQUESTS, 1)
+        assert (dead.reason, dead.description) == ("InvalidInput", "body: json_invalid")
+        assert dead.enqueued_at == received.enqueued_at
     assert await queue.receive(REQUESTS) == []
-    (dead,) = await queue.receive(REQUESTS, dead_letter=True)
-    assert dead.message == message("bad", b"no json")
-    assert (dead.dead_letter_reason, dead.dead_letter_description) == ("InvalidInput", "body: json_invalid")
-    assert await queue.receive(REQUESTS, dead_letter=True) == []  # locked
-    await queue.abandon(dead)
-    (dead,) = await queue.receive(REQUESTS, dead_letter=True)
-    await queue.complete(dead)
-    await clock.sleep(6)
-    assert await queue.receive(REQUESTS, dead_letter=True) == []
+    assert await queue.dead_letters(ESCALATIONS) == []
 
 
 @pytest.mark.parametrize("fails_by", ["abandon", "lock"])
@@ -141,18 +149,74 @@ async def test_too_many_deliveries_make_a_dead_letter(queue, clock, fails_by):
             await clock.sleep(6)
     assert counts == [1, 2, 3]
     assert ids(await queue.receive(REQUESTS, limit=5)) == ["good"]
-    (dead,) = await queue.receive(REQUESTS, dead_letter=True)
-    assert (dead.message.id, dead.dead_letter_reason) == ("poison", "MaxDeliveryCountExceeded")
+    (dead,) = await queue.dead_letters(REQUESTS)
+    assert (dead.message.id, dead.reason) == ("poison", "MaxDeliveryCountExceeded")
+    assert "3" in dead.description
 
 
-async def test_a_dead_letter_is_not_moved_again_however_often_it_is_looked_at(queue, clock):
-    await queue.send(REQUESTS, message("a"))
-    (received,) = await queue.receive(REQUESTS)
-    await queue.dead_letter(received, reason="why")
-    for _ in range(6):
-        (dead,) = await queue.receive(REQUESTS, dead_letter=True)
-        assert dead.dead_letter_reason == "why"
+async def test_a_last_delivery_that_is_never_settled_makes_a_dead_letter_without_another_consumer(queue, clock):
+    await queue.send(REQUESTS, message("poison"))
+    for _ in range(3):
+        await queue.receive(REQUESTS)
+        assert await queue.count_dead_letters(REQUESTS) == 0  # it may still be completed
         await clock.sleep(6)
+    assert await queue.count_dead_letters(REQUESTS) == 1
+    assert ids(await queue.dead_letters(REQUESTS)) == ["poison"]
+
+
+async def dead(queue: TicketQueue, *names: str, on: str = REQUESTS) -> list[DeadLetter]:
+    for name in names:
+        await queue.send(on, message(name))
+        (received,) = await queue.receive(on)
+        await queue.dead_letter(received, reason="why")
+    return [letter for letter in await queue.dead_letters(on) if letter.message.id in names]
+
+
+async def test_dead_letters_are_listed_page_by_page_and_counted_by_queue(queue):
+    await dead(queue, *"abcde")
+    await dead(queue, "f", on=ESCALATIONS)
+    first = await queue.dead_letters(REQUESTS, limit=2)
+    rest = await queue.dead_letters(REQUESTS, after=first[-1].sequence_number)
+    assert (ids(first), ids(rest)) == (["a", "b"], ["c", "d", "e"])
+    assert (await queue.count_dead_letters(REQUESTS), await queue.count_dead_letters(ESCALATIONS)) == (5, 1)
+
+
+async def test_a_replayed_message_is_delivered_as_if_for_the_first_time_though_its_id_is_known(queue):
+    (letter,) = await dead(queue, "a")
+    await queue.send(REQUESTS, message("a"))
+    assert await queue.receive(REQUESTS) == [], "a duplicate of it is still dropped"
+    await queue.replay(letter)
+    assert await queue.count_dead_letters(REQUESTS) == 0
+    (received,) = await queue.receive(REQUESTS, limit=5)
+    assert received.message.id.startswith("a")
+    assert (received.message.body, received.delivery_count) == (letter.message.body, 1)
+    await queue.complete(received)
+
+
+async def test_a_replayed_message_that_fails_again_is_set_aside_again(queue):
+    await queue.replay((await dead(queue, "a"))[0])
+    for _ in range(3):
+        (received,) = await queue.receive(REQUESTS)
+        await queue.abandon(received)
+    assert await queue.receive(REQUESTS) == []
+    (again,) = await queue.dead_letters(REQUESTS)
+    assert again.reason == "MaxDeliveryCountExceeded"
+
+
+async def test_a_discarded_message_is_gone(queue):
+    letter, other = await dead(queue, "a", "b")
+    await queue.discard(letter)
+    assert ids(await queue.dead_letters(REQUESTS)) == [other.message.id]
+    assert await queue.receive(REQUESTS) == []
+
+
+@pytest.mark.parametrize("first", ["replay", "discard"])
+@pytest.mark.parametrize("second", ["replay", "discard"])
+async def test_of_two_who_deal_with_a_dead_letter_one_is_too_late(queue, first, second):
+    (letter,) = await dead(queue, "a")
+    await getattr(queue, first)(letter)
+    with pytest.raises(NotFound):
+        await getattr(queue, second)(letter)
 
 
 async def test_the_same_id_again_is_dropped_within_the_window(queue, clock):

@@ -12,11 +12,14 @@ import pytest
 from shared.settings import ROOT
 
 FORBIDDEN = {
-    "shared": ("azure.functions", "azurefunctions", "fastapi", "starlette", "functions", "local", "tools"),
-    "functions": ("local", "tools"),
-    "tools": ("local", "functions"),
+    "shared": ("azure.functions", "azurefunctions", "fastapi", "starlette", "functions", "local", "tools", "emulators"),
+    "functions": ("local", "tools", "emulators"),
+    "tools": ("local", "functions", "emulators"),
 }
-HEAVY = ("chromadb", "onnxruntime", "markitdown", "openai", "sentence_transformers", "torch", "azure.identity")
+HEAVY = (
+    *("chromadb", "onnxruntime", "markitdown", "openai", "sentence_transformers", "torch"),
+    *("azure.identity", "azure.cosmos", "azure.servicebus"),
+)
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -53,8 +56,8 @@ def test_only_the_composition_root_chooses_adapters() -> None:
     adapters = {
         f"shared.{port}.{file.stem}"
         for port, names in {
-            "memory": ("sqlite",),
-            "escalation": ("sqlite", "folder"),
+            "memory": ("sqlite", "cosmos"),
+            "escalation": ("sqlite", "folder", "servicebus"),
             "knowledge": ("folder", "chroma", "onnx", "sentence_transformers"),
         }.items()
         for file in [ROOT / "shared" / port / f"{name}.py" for name in names]

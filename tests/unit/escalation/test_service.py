@@ -19,10 +19,10 @@ from shared.errors import InvalidInput, NotFound, Unavailable
 from shared.escalation.folder import FolderTranscriptStore
 from shared.escalation.handoff import MAX_EVENT_BYTES
 from shared.escalation.outbox import OutboxEvent
-from shared.escalation.queue import ESCALATIONS, REQUESTS, WEBHOOKS, QueueMessage
+from shared.escalation.queue import ESCALATIONS, MAX_MESSAGE_BYTES, REQUESTS, WEBHOOKS, QueueMessage
 from shared.escalation.routing import load_routing
 from shared.escalation.service import EscalationService
-from shared.escalation.sqlite import MAX_MESSAGE_BYTES, SqliteTicketQueue
+from shared.escalation.sqlite import SqliteTicketQueue
 from shared.escalation.ticket import Ticket
 from shared.memory.models import Attachment, Conversation, CustomerFact, Message, Source
 from shared.memory.sqlite import SqliteConversationStore

@@ -1,0 +1,130 @@
+"""The listener, and the hand that gives the broker's messages to those who wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from emulators.servicebus.auth import EMULATOR_KEY, connection_string
+from emulators.servicebus.broker import Broker, QueueOptions
+from emulators.servicebus.connection import Connection
+from emulators.servicebus.faults import Faults
+from emulators.servicebus.links import OutgoingLink
+
+TICK = 0.05
+"""Seconds between two looks at the clock."""
+
+
+class Server:
+    """`opened` counts the links that were attached to each address."""
+
+    def __init__(self, broker: Broker, key: str = EMULATOR_KEY) -> None:
+        self.broker = broker
+        self.key = key
+        self.faults = Faults()
+        self.opened = Counter[str]()
+        self.consumers: list[OutgoingLink] = []
+        self.connections: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, host: str, port: int) -> int:
+        """Listen until `stop`. Returns the port, which is chosen if `port` is 0."""
+        self._listener = await asyncio.start_server(self._accept, host, port)
+        self._tasks.add(asyncio.create_task(self._tick()))
+        return self._listener.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        self._listener.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.broker.close()
+
+    def cut(self) -> None:
+        """Break every connection."""
+        for connection in list(self.connections):
+            connection.abort()
+
+    def deliver(self) -> None:
+        """Hand messages to the consumers that wait for some, one to each in turn."""
+        waiting = [link for link in self.consumers if link.ready]
+        while waiting:
+            waiting = [link for link in waiting if link.ready and self._deliver(link)]
+
+    def _deliver(self, link: OutgoingLink) -> bool:
+        stored = self.broker.lock_next(link.address)
+        if stored is None:
+            return False
+        fault = self.faults.take("deliver", link.address)
+        if fault and fault.cut:
+            link.session.connection.abort()
+            return False
+        link.deliver(stored, self.broker.clock())
+        return True
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task, connection = asyncio.current_task(), Connection(self, reader, writer)
+        assert task is not None  # noqa: S101
+        self._tasks.add(task)
+        self.connections.add(connection)
+        try:
+            await connection.run()
+        finally:
+            self.connections.discard(connection)
+            self._tasks.discard(task)
+
+    async def _tick(self) -> None:
+        """Time passes without a frame: locks run out, scheduled messages become due."""
+        while True:
+            await asyncio.sleep(TICK)
+            self.deliver()
+
+
+class ServiceBusEmulator:
+    """A server on a thread of its own: `with ServiceBusEmulator(queues) as emulator: … emulator.connection_string`."""
+
+    def __init__(
+        self, queues: Mapping[str, QueueOptions], path: Path | None = None, *, key: str = EMULATOR_KEY
+    ) -> None:
+        self.server = Server(Broker(queues, path), key)
+        self.connection_string = ""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="servicebus-emulator", daemon=True)
+
+    @property
+    def broker(self) -> Broker:
+        return self.server.broker
+
+    @property
+    def faults(self) -> Faults:
+        return self.server.faults
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        port = asyncio.run_coroutine_threadsafe(self.server.serve("127.0.0.1", 0), self._loop).result()
+        self.connection_string = connection_string("127.0.0.1", port, self.server.key)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run[T](self, work: Callable[[], T]) -> T:
+        """Do something to the server or its broker, on its own thread."""
+
+        async def there() -> T:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(there(), self._loop).result()
+
+    def reset(self) -> None:
+        """Forget messages, faults and what was counted."""
+        self.faults.clear()
+        self.run(self.broker.clear)
+        self.server.opened.clear()

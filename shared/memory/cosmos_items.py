@@ -1,0 +1,164 @@
+"""What lies in the containers: one item for each value, with the value itself under `document`.
+
+Beside the document an item has its `type`, what queries need and the document does not have, and its life:
+`kept_until`, from which `ttl` (seconds from the item's last write) is worked out anew with every write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any
+
+from shared.escalation.outbox import OutboxEvent
+from shared.escalation.ticket import Ticket
+from shared.memory.codec import decode, encode
+from shared.memory.cosmos_client import Item
+from shared.memory.cosmos_schema import NEVER
+from shared.memory.models import Conversation, CustomerFact, Message, Operator
+from shared.sqlite import iso
+
+CONVERSATION = "conversation"
+"""Id and type of the item that every change of a conversation goes through."""
+WRITES_KEPT = 8
+"""Newest writes that a conversation knows. A client learns within seconds whether its own happened."""
+ROUTED_LATE = timedelta(days=1)
+"""How long a ticket is still kept that was routed after its conversation was gone."""
+
+_MOST_SECONDS = 2**31 - 1
+_PLAIN = re.compile(r"[A-Za-z0-9_.@:-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A conversation as its item has it. `last_lease` is the newest lease ever taken; `writes` are the tokens of the
+    newest batches, by which their writers know them again."""
+
+    conversation: Conversation
+    etag: str | None = None
+    last_lease: str | None = None
+    writes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """How long the items of one conversation are kept."""
+
+    until: datetime
+    now: datetime
+
+    def fields(self) -> Mapping[str, Any]:
+        return {"kept_until": iso(self.until), "ttl": seconds(self.until - self.now)}
+
+
+def seconds(time: timedelta) -> int:
+    """A `ttl`: at least 1."""
+    return min(_MOST_SECONDS, max(1, ceil(time.total_seconds())))
+
+
+def item_id(kind: str, name: str) -> str:
+    """The same name always has the same id. What Cosmos DB does not take as an id is replaced by its hash."""
+    if _PLAIN.fullmatch(name):
+        return f"{kind}:{name}"
+    return f"{kind}:sha256={hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def value[T](kind: type[T], item: Mapping[str, Any]) -> T:
+    return decode(kind, json.dumps(item["document"]))
+
+
+def document(of: object) -> Any:
+    return json.loads(encode(of))
+
+
+# ---- the partition of a conversation
+def head_item(head: Head, lives: Lives) -> Item:
+    return {
+        "id": CONVERSATION,
+        "session_id": head.conversation.session_id,
+        "type": CONVERSATION,
+        "last_lease": head.last_lease,
+        "writes": head.writes[-WRITES_KEPT:],
+        "document": document(head.conversation),
+        **lives.fields(),
+    }
+
+
+def head_of(item: Mapping[str, Any]) -> Head:
+    return Head(value(Conversation, item), item["_etag"], item["last_lease"], tuple(item["writes"]))
+
+
+def message_item(message: Message, lives: Lives) -> Item:
+    return {
+        "id": item_id("message", message.id),
+        "session_id": message.session_id,
+        "type": "message",
+        "seq": message.seq,
+        "answer_to": message.reply_to if message.role == "assistant" else None,
+        "document": document(message),
+        **lives.fields(),
+    }
+
+
+def ticket_item(ticket: Ticket, lives: Lives) -> Item:
+    """A ticket that waits to be routed is a promise to the customer: it stays until then."""
+    item = {
+        "id": item_id("ticket", ticket.id),
+        "session_id": ticket.session_id,
+        "type": "ticket",
+        "document": document(ticket),
+        **lives.fields(),
+    }
+    return item | ({"ttl": NEVER} if ticket.status == "requested" else {})
+
+
+def event_item(event: OutboxEvent, lives: Lives) -> Item:
+    return {
+        "id": item_id("event", event.id),
+        "session_id": event.session_id,
+        "type": "event",
+        "document": document(event),
+        **lives.fields(),
+    }
+
+
+def waiting_fact_item(session_id: str, fact: CustomerFact, lives: Lives) -> Item:
+    """A fact on its way to its customer's partition."""
+    return {
+        "id": item_id("fact", f"{fact.customer_id}/{fact.id}"),
+        "session_id": session_id,
+        "type": "fact",
+        "stored_at": iso(lives.now),
+        "document": document(fact),
+        **lives.fields(),
+    }
+
+
+def changed_item(item: Item, now: datetime, of: object) -> Item:
+    """The same item with another document; it lives as long as it would have."""
+    until = datetime.fromisoformat(item["kept_until"])
+    if isinstance(of, Ticket):
+        if of.status == "requested":
+            return item | {"document": document(of)}
+        until = max(until, now + ROUTED_LATE)
+    return item | {"document": document(of), **Lives(until, now).fields()}
+
+
+# ---- other partitions
+def fact_item(fact: CustomerFact, now: datetime) -> Item:
+    return {
+        "id": item_id("fact", fact.id),
+        "customer_id": fact.customer_id,
+        "type": "fact",
+        "document": document(fact),
+        "ttl": seconds(fact.expires_at - now) if fact.expires_at else NEVER,
+    }
+
+
+def operator_item(operator: Operator) -> Item:
+    return {"id": item_id("operator", operator.username), "document": document(operator)}
