@@ -56,7 +56,7 @@ def sqlite_store(tmp_path: Path, clock: Clock) -> Callable[[], ConversationStore
     return lambda: SqliteConversationStore(tmp_path / "conversations.db", now=clock)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running_cosmos() -> Iterator[CosmosEmulator]:
     with CosmosEmulator() as emulator:
         yield emulator

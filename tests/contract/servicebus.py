@@ -57,7 +57,7 @@ class _Kept(ServiceBusTicketQueue):
         await super().close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running_servicebus() -> Iterator[ServiceBusEmulator]:
     with ServiceBusEmulator(dict.fromkeys(QUEUES, OPTIONS)) as emulator:
         yield emulator
