@@ -16,6 +16,7 @@ from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from shared.analytics.service import AnalyticsService
+    from shared.blob_storage import BlobAccount
     from shared.conversation.knowledge import KnowledgeSearch
     from shared.conversation.service import ConversationService
     from shared.escalation.dead_letters import DeadLetters
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from shared.escalation.service import EscalationService
     from shared.escalation.transcripts import TranscriptStore
     from shared.escalation.webhook import Webhook
+    from shared.knowledge.chroma_server import ChromaServer
     from shared.knowledge.chunking import Chunker
     from shared.knowledge.documents import DocumentStore
     from shared.knowledge.embedding import Embedder
@@ -93,13 +95,36 @@ class Services:
         return SqliteTicketQueue(self.settings.data_dir / "queues.db", now=self._now)
 
     @cached_property
+    def _blob_account(self) -> BlobAccount | None:
+        """None on a laptop."""
+        if url := self.settings.documents_storage__blobserviceuri:
+            from azure.identity.aio import DefaultAzureCredential
+
+            from shared.blob_storage import BlobAccount
+
+            return BlobAccount(url, DefaultAzureCredential())
+        if connection := self.settings.documents_storage.get_secret_value():
+            from shared.blob_storage import BlobAccount
+
+            return BlobAccount(connection)
+        return None
+
+    @cached_property
     def transcripts(self) -> TranscriptStore:
+        if account := self._blob_account:
+            from shared.escalation.blob import BlobTranscriptStore
+
+            return BlobTranscriptStore(account)
         from shared.escalation.folder import FolderTranscriptStore
 
         return FolderTranscriptStore(self.settings.data_dir / "transcripts")
 
     @cached_property
     def documents(self) -> DocumentStore:
+        if account := self._blob_account:
+            from shared.knowledge.blob import BlobDocumentStore
+
+            return BlobDocumentStore(account)
         from shared.knowledge.folder import FolderDocumentStore
 
         return FolderDocumentStore(self.settings.documents)
@@ -124,7 +149,16 @@ class Services:
     def index(self) -> VectorIndex:
         from shared.knowledge.chroma import ChromaIndex
 
-        return ChromaIndex(self.settings.data_dir / "index", self.embedder.fingerprint)
+        return ChromaIndex(self._chroma_server or self.settings.data_dir / "index", self.embedder.fingerprint)
+
+    @property
+    def _chroma_server(self) -> ChromaServer | None:
+        """None if the index is in this process."""
+        if (url := self.settings.chroma_url) is None:
+            return None
+        from shared.knowledge.chroma_server import ChromaServer
+
+        return ChromaServer(url, self.settings.chroma_tenant, self.settings.chroma_database)
 
     # ---- services
 
@@ -320,12 +354,23 @@ class Services:
     async def create_stores(self) -> list[str]:
         """Create what the Azure adapters in use need, as far as it is not there; returns what that is. Raises
         `Unavailable`. The embedded ones need nothing."""
-        if (account := self._cosmos_account) is None:
-            return []
-        from shared.memory.cosmos_schema import CONTAINERS, create
+        made: list[str] = []
+        if cosmos := self._cosmos_account:
+            from shared.memory.cosmos_schema import CONTAINERS, create
 
-        await create(*account, self.settings.cosmos_database)
-        return [f"{self.settings.cosmos_database}/{container}" for container in CONTAINERS]
+            await create(*cosmos, self.settings.cosmos_database)
+            made += [f"Cosmos DB: {self.settings.cosmos_database}/{container}" for container in CONTAINERS]
+        if account := self._blob_account:
+            from shared.escalation import transcripts
+            from shared.knowledge import documents
+
+            containers = (documents.CONTAINER, transcripts.CONTAINER)
+            await account.create(containers)
+            made += [f"Blob Storage: {container}" for container in containers]
+        if server := self._chroma_server:
+            await server.create()
+            made.append(f"Chroma: {server.tenant}/{server.database}")
+        return made
 
     async def close(self) -> None:
         """Let running turns finish, then release files, threads and child processes. Only what was built is closed."""

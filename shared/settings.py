@@ -45,6 +45,21 @@ class Settings(BaseSettings):
         SecretStr(""), description="Endpoint and key in place of COSMOS_ENDPOINT, for emulators."
     )
 
+    documents_storage: SecretStr = Field(
+        SecretStr(""),
+        description="Connection string of the storage account of documents and long transcripts, for emulators;"
+        " default: folders.",
+    )
+    documents_storage__blobserviceuri: str | None = Field(
+        None, description="https://NAME.blob.core.windows.net: that account; the app's identity is used."
+    )
+
+    chroma_url: str | None = Field(
+        None, description="http://HOST:8000 of a Chroma server that holds the index; default: Chroma in this process."
+    )
+    chroma_tenant: str = Field("default_tenant", description="The tenant there.")
+    chroma_database: str = Field("default_database", description="The database there.")
+
     service_bus: SecretStr = Field(
         SecretStr(""), description="Connection string of Service Bus, for emulators; default: queues in a file."
     )
@@ -174,6 +189,12 @@ class Settings(BaseSettings):
             problems.append("COSMOS_CONNECTION_STRING: is for emulators; leave it out beside COSMOS_ENDPOINT")
         if self.service_bus__fullyqualifiednamespace and self.service_bus.get_secret_value():
             problems.append("SERVICE_BUS: is for emulators; leave it out beside SERVICE_BUS__fullyQualifiedNamespace")
+        if self.documents_storage__blobserviceuri and self.documents_storage.get_secret_value():
+            problems.append(
+                "DOCUMENTS_STORAGE: is for emulators; leave it out beside DOCUMENTS_STORAGE__blobServiceUri"
+            )
+        if self.chroma_url and not _is_address(self.chroma_url):
+            problems.append("CHROMA_URL: must be an address like http://chroma:8000")
         if self.auth_mode == "open" and self.website_instance_id:
             problems.append("AUTH_MODE: `open` is for a laptop; in Azure set AUTH_MODE=token")
         if self.auth_mode == "token" and len(self.token_secret.get_secret_value().encode()) < MIN_SECRET:

@@ -8,6 +8,14 @@ stamp() { echo ".venv/.$1-$(cksum <"$1" | tr -d ' ')"; }
 
 wanted=requirements.txt
 [ "${1:-}" = dev ] && wanted="requirements.txt requirements-dev.txt"
+lock=emulators/azurite/package-lock.json
+azurite() { echo "emulators/azurite/node_modules/.azurite-$(cksum <"$lock" | tr -d ' ')"; }
+if [ "${1:-}" = dev ] && command -v npm >/dev/null 2>&1 && [ ! -e "$(azurite)" ]; then
+    echo "Installing Azurite, Microsoft's emulator of Blob Storage (360 MB)"
+    npm ci --prefix emulators/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
+    touch "$(azurite)"
+fi
+
 missing=""
 for file in $wanted; do [ -e "$(stamp "$file")" ] || missing="$missing $file"; done
 [ -z "$missing" ] && exit 0

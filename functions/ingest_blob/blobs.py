@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import azure.functions as func
 
-CONTAINER = "documents"
+from shared.knowledge.documents import CONTAINER, composed
+
 BLOB_DELETED = "Microsoft.Storage.BlobDeleted"
 
 
 def blob_name(path: str) -> str:
     """The document's name, of a trigger's `container/name`."""
-    return _document_name(path.removeprefix(f"{CONTAINER}/"))
+    return composed(path.removeprefix(f"{CONTAINER}/"))
 
 
 def blob_etag(properties: Mapping[str, Any] | None) -> str:
@@ -34,8 +34,4 @@ def deleted_blob(event: func.EventGridEvent) -> str | None:
     if event.event_type != BLOB_DELETED or not event.subject or not event.subject.startswith(prefix):
         return None
     _, found, encoded = urlsplit(event.get_json().get("url", "")).path.partition(f"/{CONTAINER}/")
-    return _document_name(unquote(encoded) if found else event.subject.removeprefix(prefix))
-
-
-def _document_name(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return composed(unquote(encoded) if found else event.subject.removeprefix(prefix))

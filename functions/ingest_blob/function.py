@@ -7,7 +7,8 @@ hence the event of its own.
 import azure.functions as func
 from azure.functions.blob import InputStream
 
-from functions.ingest_blob.blobs import CONTAINER, blob_etag, blob_name, deleted_blob
+from functions.ingest_blob.blobs import blob_etag, blob_name, deleted_blob
+from shared.knowledge.documents import CONTAINER
 from shared.services import get_services
 from shared.telemetry import log_context
 

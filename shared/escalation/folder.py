@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from shared.errors import InvalidInput, NotFound, Unavailable
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+from shared.errors import NotFound, Unavailable
+from shared.escalation.transcripts import checked, is_id
 
 
 class FolderTranscriptStore:
-    """A `TranscriptStore`: `<session_id>/<ticket_id>.json` below the root, which is made when it is first written to.
-
-    Ids that could lead elsewhere are refused with `InvalidInput`; the product makes none.
-    """
+    """A `TranscriptStore`: `<session_id>/<ticket_id>.json` below the root, which is made with the first."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -55,25 +50,19 @@ class FolderTranscriptStore:
     async def sessions(self) -> Sequence[str]:
         def work() -> Sequence[str]:
             entries = self._root.iterdir() if self._root.is_dir() else ()
-            return sorted(entry.name for entry in entries if entry.is_dir() and _ID.fullmatch(entry.name))
+            return sorted(entry.name for entry in entries if entry.is_dir() and is_id(entry.name))
 
         return await _run(work)
 
     async def erase(self, session_id: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            await _run(lambda: shutil.rmtree(self._root / _checked(session_id)))
+            await _run(lambda: shutil.rmtree(self._root / checked(session_id)))
 
     async def close(self) -> None:
         pass
 
     def _path(self, session_id: str, ticket_id: str) -> Path:
-        return self._root / _checked(session_id) / f"{_checked(ticket_id)}.json"
-
-
-def _checked(identifier: str) -> str:
-    if not _ID.fullmatch(identifier):
-        raise InvalidInput("The id of a conversation or ticket has letters, digits, - and _, at most 100.")
-    return identifier
+        return self._root / checked(session_id) / f"{checked(ticket_id)}.json"
 
 
 async def _run[T](work: Callable[[], T]) -> T:

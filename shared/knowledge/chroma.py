@@ -1,10 +1,11 @@
-"""A vector index in Chroma: in this process, on a folder."""
+"""A vector index in Chroma: in this process, on a folder, or on a server."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import re
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +16,11 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+import httpx
 import numpy as np
 
 from shared.errors import IndexModelMismatch, Unavailable
+from shared.knowledge.chroma_server import ChromaServer
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Match, Scalar, VectorIndex
@@ -39,19 +42,21 @@ ANY = ","
 """… this one, which says that it names any. No value has a comma."""
 VERSION_ID = "/version"
 """Entry among the records that is written with each of them. No document's name begins with a slash."""
+PAUSES = (0.1, 0.5)
+"""Seconds before a server whose line was cut is asked again: all that is done here may be done twice."""
 NO_VECTOR = [1.0]
 """Chroma wants a vector with everything; a document's record has none."""
 
 
 class ChromaIndex:
-    """A `VectorIndex` on a folder, or on a `chromadb.ClientAPI`. `model` is the fingerprint of the embedding model.
+    """A `VectorIndex` on a folder, a server, or an open `chromadb.ClientAPI`; `model` is the embedder's fingerprint.
 
     Two collections: the chunks with their vectors, and one record per document. A rebuilt index has two new ones of the
     next number. The one in use is the latest of this model that is published; when its collections are gone, another
     was published, and is looked up. Nothing is opened before first use.
     """
 
-    def __init__(self, where: Path | Any, model: str) -> None:
+    def __init__(self, where: Path | ChromaServer | Any, model: str) -> None:
         self._where = where
         self._model = model
         self._unpublished = False
@@ -184,7 +189,7 @@ class ChromaIndex:
             with self._opening:
                 self._open.clear()
                 # Clients of one folder share one database; Chroma closes it with the last of them.
-                if self._client is not None and isinstance(self._where, Path):
+                if self._client is not None and isinstance(self._where, Path | ChromaServer):
                     self._client.close()
                 self._client = None
 
@@ -200,14 +205,17 @@ class ChromaIndex:
 
         try:
             try:
-                return work()
+                return _repeated(work)
             except NotFoundError:
                 if self._unpublished:  # another attempt has begun, and has removed this one
                     raise
                 self._open.clear()  # another process has published a rebuilt index
-                return work()
-        except (InternalError, NotFoundError, OSError) as error:
-            raise Unavailable("The search index does not answer.") from error
+                return _repeated(work)
+        except Exception as error:
+            # A bare Exception is what Chroma makes of an answer that is none of its own, such as a gateway's.
+            if isinstance(error, InternalError | NotFoundError | OSError | httpx.HTTPError) or type(error) is Exception:
+                raise Unavailable("The search index does not answer.") from error
+            raise
 
     @property
     def _chunks(self) -> Any:
@@ -307,6 +315,8 @@ class ChromaIndex:
                 self._client = chromadb.PersistentClient(
                     str(self._where.resolve()), settings=Settings(anonymized_telemetry=False)
                 )
+            elif isinstance(self._where, ChromaServer):
+                self._client = self._where.connect()
             else:
                 self._client = self._where
         return self._client
@@ -334,6 +344,15 @@ class ChromaIndex:
         # Rounding puts the distance of equal vectors a little below 0.
         distances = (min(max(float(distance), 0.0), 2.0) for distance in found["distances"][0])
         return [Match(_chunk(*entry), distance) for entry, distance in zip(entries, distances, strict=True)]
+
+
+def _repeated[T](work: Callable[[], T]) -> T:
+    for pause in PAUSES:
+        try:
+            return work()
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            time.sleep(pause)
+    return work()
 
 
 def _entries(ids: Any, documents: Any, metadatas: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:

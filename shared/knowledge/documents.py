@@ -1,11 +1,22 @@
-"""The port to the company's documents, which are the truth that the index follows. Adapters: `folder.py` (a laptop)."""
+"""The port to the company's documents, which are the truth that the index follows.
+
+Adapters: `folder.py` (a laptop), `blob.py` (Blob Storage).
+"""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from shared.errors import InvalidInput
+
+CONTAINER = "documents"
+"""The container of the documents where they are blobs; the trigger is bound to it."""
+UNFINISHED = (".tmp", ".part", ".crdownload")
+"""What copying programs and browsers call a file that is still being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +56,31 @@ class DocumentStore(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def composed(name: str) -> str:
+    """The name as the product has it (NFC): there are several ways to write an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_visible(name: str) -> bool:
+    """Whether a file or folder of this name may be (or hold) documents: not hidden, temporary or unfinished."""
+    return not name.startswith((".", "~")) and not name.lower().endswith(UNFINISHED)
+
+
+def is_text(name: str) -> bool:
+    """Whether the name can be written down; names of files are bytes, and need not be UTF-8."""
+    try:
+        return b"\0" not in name.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The parts of a document's path, composed. Raises `InvalidInput` for what leads out, or is no document's name."""
+    parts = tuple(composed(name).split("/"))
+    if not is_text(name) or any(part in ("", ".", "..") for part in parts):
+        raise InvalidInput(f"{name!r} is not the name of a document: a path below the container is needed.")
+    if not all(map(is_visible, parts)):
+        raise InvalidInput(f"{name!r} is the name of a hidden or temporary file, which is never read.")
+    return parts

@@ -7,19 +7,15 @@ import contextlib
 import errno
 import logging
 import os
-import unicodedata
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import InvalidInput, NotFound, PayloadTooLarge, Unavailable
-from shared.knowledge.documents import DocumentInfo
+from shared.knowledge.documents import DocumentInfo, composed, is_text, is_visible, parts_of
 
 logger = logging.getLogger(__name__)
-
-UNFINISHED = (".tmp", ".part", ".crdownload")
-"""What copying programs and browsers call a file that is still being written."""
 
 
 class FolderDocumentStore:
@@ -38,7 +34,7 @@ class FolderDocumentStore:
             yield info
 
     async def info(self, name: str) -> DocumentInfo:
-        return await self._run(lambda: self._info(_composed(name), self._existing(name)))
+        return await self._run(lambda: self._info(composed(name), self._existing(name)))
 
     async def read(self, name: str, *, max_bytes: int) -> bytes:
         return await self._run(lambda: self._read(name, max_bytes))
@@ -72,8 +68,8 @@ class FolderDocumentStore:
     def _scan(self) -> list[DocumentInfo]:
         found: dict[str, DocumentInfo] = {}
         for path in self._files():
-            name = _composed(path.relative_to(self._root).as_posix())
-            if not _is_text(name):
+            name = composed(path.relative_to(self._root).as_posix())
+            if not is_text(name):
                 logger.warning("a file whose name is not UTF-8 is left out", extra={"document": ascii(name)})
                 continue
             # Two spellings of one name: the same that `_existing` finds.
@@ -93,7 +89,7 @@ class FolderDocumentStore:
         """The document's file. Raises `NotFound`, also for what is no document."""
         missing = NotFound(f"There is no document {name!r}.")
         try:
-            parts = _parts(name)
+            parts = parts_of(name)
         except InvalidInput:
             raise missing from None
         path = self._root
@@ -123,7 +119,7 @@ class FolderDocumentStore:
         raise PayloadTooLarge(f"{name!r} is larger than {max_bytes / 1e6:g} MB.")
 
     def _write(self, name: str, data: bytes) -> DocumentInfo:
-        path = self._root.joinpath(*_parts(name))
+        path = self._root.joinpath(*parts_of(name))
         unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
         if path.parent.resolve() != path.parent:
             raise InvalidInput(f"{name!r} leads out of the folder of documents.")
@@ -144,7 +140,7 @@ class FolderDocumentStore:
             if error.errno == errno.ENAMETOOLONG:
                 raise InvalidInput(f"{name!r} is too long for the name of a file.") from None
             raise
-        return _described(_composed(name), status)
+        return _described(composed(name), status)
 
 
 def _described(name: str, status: os.stat_result) -> DocumentInfo:
@@ -156,33 +152,6 @@ def _described(name: str, status: os.stat_result) -> DocumentInfo:
     )
 
 
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
-
-
-def is_visible(name: str) -> bool:
-    """Whether a file or folder of this name may be (or hold) documents: not hidden, temporary or unfinished."""
-    return not name.startswith((".", "~")) and not name.lower().endswith(UNFINISHED)
-
-
-def _is_text(name: str) -> bool:
-    """Whether the name can be written down; names of files are bytes, and need not be UTF-8."""
-    try:
-        return b"\0" not in name.encode()
-    except UnicodeEncodeError:
-        return False
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    """Raises `InvalidInput` for a name that leads out of the root, or is no document's."""
-    parts = tuple(_composed(name).split("/"))
-    if not _is_text(name) or any(part in ("", ".", "..") for part in parts):
-        raise InvalidInput(f"{name!r} is not the name of a document: a path below the container is needed.")
-    if not all(map(is_visible, parts)):
-        raise InvalidInput(f"{name!r} is the name of a hidden or temporary file, which is never read.")
-    return parts
-
-
 def _entry(folder: Path, part: str, missing: NotFound) -> Path:
     """The entry of that name, however its accents are encoded on disk."""
     path = folder / part
@@ -190,6 +159,6 @@ def _entry(folder: Path, part: str, missing: NotFound) -> Path:
         return path
     if not part.isascii() and folder.is_dir():
         for entry in folder.iterdir():
-            if _composed(entry.name) == part:
+            if composed(entry.name) == part:
                 return entry
     raise missing

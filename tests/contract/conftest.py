@@ -1,7 +1,8 @@
 """The adapters under test. One more adapter of a port is one more fixture that opens it, named in the params there.
 
 The Cosmos DB adapter runs against the emulator of this repository, or against the account that COSMOS_TEST_ENDPOINT
-and COSMOS_TEST_KEY name; the Service Bus adapter likewise, see `servicebus.py`.
+and COSMOS_TEST_KEY name; the Service Bus adapter likewise, see `servicebus.py`; for Blob
+Storage and Chroma see `servers.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
 from shared.memory.sqlite import SqliteConversationStore
 from shared.memory.store import ConversationStore
+from tests.contract.servers import (  # noqa: F401
+    azurite,
+    blob_account,
+    blob_connection,
+    chroma_server,
+    running_chroma,
+)
 from tests.contract.servicebus import (  # noqa: F401
     kept_queues,
     running_servicebus,

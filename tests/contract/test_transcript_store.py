@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.blob_storage import BlobAccount
 from shared.errors import InvalidInput, NotFound, Unavailable
+from shared.escalation.blob import BlobTranscriptStore
 from shared.escalation.folder import FolderTranscriptStore
 from shared.escalation.transcripts import TranscriptStore
 
@@ -18,7 +20,12 @@ def folder_transcripts(tmp_path: Path) -> Callable[[], TranscriptStore]:
     return lambda: FolderTranscriptStore(tmp_path / "transcripts")
 
 
-@pytest.fixture(params=["folder_transcripts"])
+@pytest.fixture
+def blob_transcripts(blob_account: BlobAccount) -> Callable[[], TranscriptStore]:
+    return lambda: BlobTranscriptStore(blob_account)
+
+
+@pytest.fixture(params=["folder_transcripts", "blob_transcripts"])
 def transcripts(request: pytest.FixtureRequest) -> TranscriptStore:
     return request.getfixturevalue(request.param)()
 

@@ -14,6 +14,7 @@ import pytest
 from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge import chroma
 from shared.knowledge.chroma import ChromaIndex
+from shared.knowledge.chroma_server import ChromaServer
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, VectorIndex
 from tests.fakes import Generation, InMemoryIndex
 
@@ -59,15 +60,34 @@ def record(name: str, **changes: object) -> DocumentRecord:
 type Open = Callable[..., VectorIndex]
 
 
-@pytest.fixture(params=["chroma", "memory"])
-async def open_index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+@pytest.fixture
+def embedded_chroma(tmp_path: Path) -> Open:
+    return lambda model: ChromaIndex(tmp_path / "index", model)
+
+
+@pytest.fixture
+def served_chroma(chroma_server: ChromaServer) -> Open:
+    return lambda model: ChromaIndex(chroma_server, model)
+
+
+@pytest.fixture
+def in_memory() -> Open:
+    generations: list[Generation] = []
+    return lambda model: InMemoryIndex(model, generations)
+
+
+@pytest.fixture(params=["embedded_chroma", "served_chroma", "in_memory"])
+def new_index(request: pytest.FixtureRequest) -> Open:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+async def open_index(new_index: Open) -> AsyncIterator[Open]:
     """Opens one more instance on the same data, as another process would."""
     opened: list[VectorIndex] = []
-    generations: list[Generation] = []
 
     def open_one(model: str = MODEL) -> VectorIndex:
-        chroma_is_meant = request.param == "chroma"
-        opened.append(ChromaIndex(tmp_path / "index", model) if chroma_is_meant else InMemoryIndex(model, generations))
+        opened.append(new_index(model))
         return opened[-1]
 
     yield open_one
