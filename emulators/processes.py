@@ -1,9 +1,9 @@
 """Servers in processes of their own: to be killed and started again, on the same port and with the same data.
 
-    with tempfile.TemporaryDirectory() as folder, chroma(Path(folder)) as server:
-        ...  # http://127.0.0.1:{server.port}
-        server.kill()
-        server.start()
+with tempfile.TemporaryDirectory() as folder, chroma(Path(folder)) as server:
+    ...  # http://127.0.0.1:{server.port}
+    server.kill()
+    server.start()
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,24 +23,34 @@ AZURITE = ROOT / "emulators" / "azurite" / "node_modules" / "azurite" / "dist" /
 AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Published by Microsoft for Azurite; it protects nothing."""
+AZURITE_SAVES = 6.0
+"""Seconds after which Azurite has written down what was done: it saves every five, and a kill takes the rest back."""
 PATIENCE = 60
 """Seconds to wait for a server that takes one or two to start."""
 
 
 class ServerProcess:
-    """`command` makes the command line for a port. What the server says goes to `log`, and is shown if it does not start."""
+    """`command` makes the command line for a port; what the server says goes to `log`."""
 
-    def __init__(self, command: Callable[[int], Sequence[str]], log: Path) -> None:
+    def __init__(
+        self, command: Callable[[int], Sequence[str]], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._command = command
         self._log = log
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
 
     def start(self) -> None:
         """Returns when it accepts connections. Raises `RuntimeError` with its last words."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command(self.port), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            self._process = subprocess.Popen(  # noqa: S603 - our own command lines
+                self._command(self.port),
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         end = time.monotonic() + PATIENCE
         while not _accepts(self.port):
@@ -48,6 +58,10 @@ class ServerProcess:
                 self.kill()
                 raise RuntimeError(f"no server on port {self.port}:\n{self._log.read_text('utf-8', 'replace')[-2000:]}")
             time.sleep(0.05)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
         """At once, as by a power cut (SIGKILL)."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from local.runtime import Function, InvocationFailed, Message, Runtime, as_json, binary, text
-from shared.errors import NotFound, SupportAgentError
+from shared.errors import NotFound, SupportAgentError, Unavailable
 from shared.knowledge.documents import DocumentInfo, DocumentStore
 
 logger = logging.getLogger(__name__)
@@ -123,6 +123,10 @@ class BlobWatcher:
         try:
             data = await self._store.read(info.name, max_bytes=LARGEST_BLOB)
         except NotFound:
+            return
+        except Unavailable as error:
+            logger.warning("%s cannot be read now: %s", info.name, error)
+            self._settling.known.pop(info.name, None)  # the next look finds it new
             return
         except SupportAgentError as error:
             logger.warning("%s cannot be read: %s", info.name, error)

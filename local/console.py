@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from shared.knowledge.documents import CONTAINER
 from shared.settings import Settings
 
 
@@ -32,15 +33,20 @@ class Console:
     def gave_up(self, name: str) -> None:
         print(f"{name} could not be read; change it to try again", flush=True)
 
+    def waiting(self, error: Exception) -> None:
+        """The documents cannot be read yet."""
+        print(f"waiting for the documents: {error}", flush=True)
+
     def ready(self, url: str, settings: Settings) -> None:
         """The documents are read: say what is where."""
         documents = "1 document" if self._read == 1 else f"{self._read} documents"
+        where = f"container `{CONTAINER}`" if settings.documents_in_blobs else _short(settings.documents)
         took = f"{documents} read in {time.monotonic() - self._started:.0f} s. " if self._read else ""
         print(
             f"{self._start}{took}The support agent of {settings.company_name} is ready.\n\n"
             f"  demo page   {url}/\n"
             f"  API         {url}/docs\n"
-            f"  documents   {_short(settings.documents)}\n"
+            f"  documents   {where}\n"
             "              (add, change or delete a file: the agent knows it within seconds)\n"
             f"  data, logs  {_short(settings.data_dir)}\n"
             "  stop        Ctrl-C\n",

@@ -13,8 +13,8 @@ from local import logs
 from local.console import Console
 from local.host import Host
 from local.setup import ROOT, lay_out_documents, listen, set_defaults
-from shared.errors import ConfigurationError, SupportAgentError
-from shared.services import get_services
+from shared.errors import ConfigurationError, SupportAgentError, Unavailable
+from shared.services import Services, get_services
 from shared.settings import load_settings
 
 WRONG_SETTINGS = 2
@@ -31,7 +31,8 @@ def run() -> int:
             print(f"Anyone who reaches {address} can read every conversation: AUTH_MODE is `open`.", file=sys.stderr)
         with listen(address, port) as listening:
             logs.set_up(settings.data_dir)
-            lay_out_documents(settings.documents)
+            if not settings.documents_in_blobs:
+                lay_out_documents(settings.documents)
             asyncio.run(_serve(listening))
     except SupportAgentError as error:
         print(error, file=sys.stderr)
@@ -49,7 +50,7 @@ async def _serve(listening: socket.socket) -> None:
         await host.serve(listening)
         host.pump(services.queue)
         host.run_timers()
-        await services.ingestion.reconcile(console.progress)
+        await _reconcile(services, console)
         known = {record.name: record.etag for record in await services.ingestion.records()}
         host.watch(services.documents, console, known=known)
         console.ready(_url(listening), services.settings)
@@ -66,6 +67,18 @@ async def _serve(listening: socket.socket) -> None:
         await asyncio.gather(working, return_exceptions=True)
         await host.stop()
         await services.close()
+
+
+async def _reconcile(services: Services, console: Console) -> None:
+    """As soon as documents and index can be reached: they may be servers that start together with the app."""
+    while True:
+        try:
+            await services.ingestion.reconcile(console.progress)
+        except Unavailable as error:
+            console.waiting(error)
+            await asyncio.sleep(error.retry_after)
+        else:
+            return
 
 
 def _stop_signal() -> asyncio.Event:

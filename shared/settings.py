@@ -166,7 +166,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
+    def documents_in_blobs(self) -> bool:
+        return bool(self.documents_storage__blobserviceuri or self.documents_storage.get_secret_value())
+
+    @property
     def documents(self) -> Path:
+        """The folder of the documents, unless they are in blobs."""
         return self.documents_dir or self.data_dir / "documents"
 
     @property

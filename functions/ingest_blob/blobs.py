@@ -24,6 +24,11 @@ def blob_etag(properties: Mapping[str, Any] | None) -> str:
     return etag.strip('"') if isinstance(etag, str) else ""
 
 
+def blob_metadata(metadata: Mapping[str, str] | None) -> dict[str, str] | None:
+    """In small letters, as the store has the keys; None where the host leaves it out."""
+    return None if metadata is None else {key.lower(): value for key, value in metadata.items()}
+
+
 def deleted_blob(event: func.EventGridEvent) -> str | None:
     """The name of the document that was deleted; None for any other event and any other container.
 

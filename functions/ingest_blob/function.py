@@ -7,7 +7,7 @@ hence the event of its own.
 import azure.functions as func
 from azure.functions.blob import InputStream
 
-from functions.ingest_blob.blobs import blob_etag, blob_name, deleted_blob
+from functions.ingest_blob.blobs import blob_etag, blob_metadata, blob_name, deleted_blob
 from shared.knowledge.documents import CONTAINER
 from shared.services import get_services
 from shared.telemetry import log_context
@@ -21,7 +21,10 @@ blueprint = func.Blueprint()
 async def ingest_blob(blob: InputStream, context: func.Context) -> None:
     with log_context(invocation_id=context.invocation_id):
         await get_services().ingestion.ingest(
-            blob_name(blob.name or ""), blob.read(), etag=blob_etag(blob.blob_properties), metadata=blob.metadata
+            blob_name(blob.name or ""),
+            blob.read(),
+            etag=blob_etag(blob.blob_properties),
+            metadata=blob_metadata(blob.metadata),
         )
 
 

@@ -24,7 +24,10 @@ class ChromaServer:
     database: str
 
     def connect(self) -> Any:
-        """A `chromadb.ClientAPI`. Raises `Unavailable`, also if there is no such database; blocks."""
+        """A `chromadb.ClientAPI`. Raises `Unavailable` if there is no such database, `httpx.HTTPError` without answer.
+
+        Blocks.
+        """
         import chromadb
         from chromadb.errors import NotFoundError
 
@@ -48,9 +51,9 @@ class ChromaServer:
         import chromadb
         from chromadb.errors import ChromaError, NotFoundError
 
-        self._check()
-        admin = chromadb.AdminClient(chromadb.HttpClient(**self._where()).get_settings())
         try:
+            self._check()
+            admin = chromadb.AdminClient(chromadb.HttpClient(**self._where()).get_settings())
             try:
                 admin.get_tenant(self.tenant)
             except NotFoundError:
@@ -64,10 +67,7 @@ class ChromaServer:
 
     def _check(self) -> None:
         """Whether it answers at all: before its client is made, which would wait for it without end."""
-        try:
-            httpx.get(f"{self.url.rstrip('/')}/api/v2/heartbeat", timeout=TIMEOUT, trust_env=False).raise_for_status()
-        except httpx.HTTPError as error:
-            raise Unavailable("The search index does not answer.") from error
+        httpx.get(f"{self.url.rstrip('/')}/api/v2/heartbeat", timeout=TIMEOUT, trust_env=False).raise_for_status()
 
     def _where(self) -> dict[str, Any]:
         from chromadb.config import Settings

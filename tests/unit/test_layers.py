@@ -18,7 +18,7 @@ FORBIDDEN = {
 }
 HEAVY = (
     *("chromadb", "onnxruntime", "markitdown", "openai", "sentence_transformers", "torch"),
-    *("azure.identity", "azure.cosmos", "azure.servicebus"),
+    *("azure.identity", "azure.cosmos", "azure.servicebus", "azure.storage.blob"),
 )
 
 
@@ -57,8 +57,8 @@ def test_only_the_composition_root_chooses_adapters() -> None:
         f"shared.{port}.{file.stem}"
         for port, names in {
             "memory": ("sqlite", "cosmos"),
-            "escalation": ("sqlite", "folder", "servicebus"),
-            "knowledge": ("folder", "chroma", "onnx", "sentence_transformers"),
+            "escalation": ("sqlite", "folder", "blob", "servicebus"),
+            "knowledge": ("folder", "blob", "chroma", "onnx", "sentence_transformers"),
         }.items()
         for file in [ROOT / "shared" / port / f"{name}.py" for name in names]
         if file.exists()

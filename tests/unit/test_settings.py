@@ -40,6 +40,11 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
             {"AUTH_MODE": "open", "SERVICE_BUS": "x", "SERVICE_BUS__fullyQualifiedNamespace": "y"},
             "SERVICE_BUS__fullyQualifiedNamespace",
         ),
+        (
+            {"AUTH_MODE": "open", "DOCUMENTS_STORAGE": "x", "DOCUMENTS_STORAGE__blobServiceUri": "y"},
+            "DOCUMENTS_STORAGE__blobServiceUri",
+        ),
+        ({"AUTH_MODE": "open", "CHROMA_URL": "chroma:8000"}, "CHROMA_URL"),
         ({"AUTH_MODE": "open", "PUBLIC_URL": "example.com"}, "PUBLIC_URL"),
         ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/"}, "WEBHOOK_SECRET"),
         ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/", "WEBHOOK_SECRET": "short"}, "WEBHOOK_SECRET"),
@@ -106,7 +111,7 @@ def test_code_documentation_and_example_name_the_same_settings() -> None:
     in_code = {name.upper() for name in Settings.model_fields}
     text = (ROOT / "docs/settings.md").read_text("utf-8")
     documented = {name.upper() for name in re.findall(r"^\| `([A-Z]\w+)` \|", text, re.MULTILINE)}
-    of_the_host = {"FUNCTIONS_WORKER_RUNTIME", "AZUREWEBJOBSSTORAGE", "DOCUMENTS_STORAGE"}
+    of_the_host = {"FUNCTIONS_WORKER_RUNTIME", "AZUREWEBJOBSSTORAGE", "DOCUMENTS_STORAGE__QUEUESERVICEURI"}
     assert documented - of_the_host == in_code
     example = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))["Values"]
     assert {name for name in example if not name.startswith("AzureWebJobs")} - of_the_host <= in_code

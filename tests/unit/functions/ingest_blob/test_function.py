@@ -35,7 +35,7 @@ async def test_a_blob_is_read_with_its_name_etag_and_metadata(ingestion: AsyncMo
         data=b"# Returns",
         name="documents/returns/returns.md",
         blob_properties={"ETag": '"0x8D"', "ContentLength": 9},
-        metadata={"language": "en"},
+        metadata={"Language": "en"},
     )
     await function.ingest_blob.build().get_user_function()(blob, CONTEXT)
     ingestion.ingest.assert_awaited_once_with(

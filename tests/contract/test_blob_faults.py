@@ -1,0 +1,161 @@
+"""Blob Storage behind a network that fails: nothing is lost, nothing is there twice, and nobody waits for ever."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from azure.identity.aio import DefaultAzureCredential
+from azure.storage.blob.aio import LinearRetry
+
+from emulators.http_proxy import Fault, FaultyProxy
+from shared import blob_storage
+from shared.blob_storage import BlobAccount
+from shared.errors import ConfigurationError, NotFound, Unavailable
+from shared.escalation.blob import BlobTranscriptStore
+from shared.knowledge.blob import BlobDocumentStore
+
+RETRIES = 3
+ALL = 2 * (RETRIES + 1)
+"""Requests for one call at most: aiohttp, too, tries again when an open connection turns out to be closed."""
+
+
+@pytest.fixture
+def proxy(azurite: Any) -> Iterator[FaultyProxy]:
+    with FaultyProxy(f"http://127.0.0.1:{azurite.port}") as running:
+        yield running
+
+
+@pytest.fixture
+async def behind(
+    proxy: FaultyProxy, blob_account: BlobAccount, blob_connection: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[BlobAccount]:
+    """The account, through the proxy, whose attempts follow each other at once."""
+    monkeypatch.setattr(blob_storage, "RETRIES", LinearRetry(backoff=0, random_jitter_range=0, retry_total=RETRIES))
+    monkeypatch.setattr(blob_storage, "READ_SECONDS", 0.4)
+    direct = blob_connection.partition("BlobEndpoint=")[0]
+    account = BlobAccount(f"{direct}BlobEndpoint={proxy.url}/devstoreaccount1;")
+    yield account
+    await account.close()
+
+
+@pytest.fixture
+def documents(behind: BlobAccount) -> BlobDocumentStore:
+    return BlobDocumentStore(behind)
+
+
+FAULTS = [
+    Fault(cut=True),
+    Fault(cut=True, applied=True),
+    Fault(status=503),
+    Fault(status=503, applied=True),
+    Fault(status=500),
+]
+SLOW = Fault(delay=1)
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, SLOW], ids=str)
+async def test_what_passes_is_not_noticed(documents: BlobDocumentStore, proxy: FaultyProxy, fault: Fault) -> None:
+    def again() -> None:
+        proxy.faults.append(Fault(status=fault.status, cut=fault.cut, delay=fault.delay, applied=fault.applied))
+
+    again()
+    info = await documents.write("a.md", b"one")
+    again()
+    assert await documents.info("a.md") == info
+    again()
+    assert await documents.read("a.md", max_bytes=10) == b"one"
+    again()
+    assert [found async for found in documents.list()] == [info]
+    again()
+    await documents.delete("a.md")
+    with pytest.raises(NotFound):
+        await documents.info("a.md")
+    assert not any(fault.times for fault in proxy.faults)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+async def test_what_lasts_is_unavailable_and_over_afterwards(
+    documents: BlobDocumentStore, behind: BlobAccount, proxy: FaultyProxy, fault: Fault
+) -> None:
+    transcripts = BlobTranscriptStore(behind)
+    await documents.write("a.md", b"one")
+    await transcripts.write("s1", "tkt-1", b"{}")
+    lasting = Fault(status=fault.status, cut=fault.cut, delay=fault.delay, applied=fault.applied, times=1000)
+    proxy.faults.append(lasting)
+
+    async def listed() -> list[str]:
+        return [info.name async for info in documents.list()]
+
+    for call in (
+        documents.write("a.md", b"one"),
+        documents.read("a.md", max_bytes=10),
+        listed(),
+        documents.ping(),
+        transcripts.write("s1", "tkt-1", b"{}"),
+        transcripts.read("s1", "tkt-1"),
+        transcripts.sessions(),
+    ):
+        asked = len(proxy.requests)
+        with pytest.raises(Unavailable):
+            await call
+        assert len(proxy.requests) - asked <= ALL
+    lasting.times = 0
+    assert await documents.read("a.md", max_bytes=10) == b"one"
+    assert await transcripts.read("s1", "tkt-1") == b"{}"
+
+
+async def test_nobody_waits_for_ever(documents: BlobDocumentStore, proxy: FaultyProxy) -> None:
+    proxy.faults.append(Fault(delay=60, times=1000))
+    with pytest.raises(Unavailable):
+        await documents.ping()
+    assert len(proxy.requests) == RETRIES + 1
+
+
+async def test_what_the_account_refuses_is_not_tried_again(documents: BlobDocumentStore, proxy: FaultyProxy) -> None:
+    proxy.faults.append(Fault(status=403, times=1000))
+    with pytest.raises(Unavailable, match="log"):
+        await documents.ping()
+    assert len(proxy.requests) == 1
+
+
+async def test_transcripts_of_an_erased_conversation_go_although_another_erases_them_too(
+    behind: BlobAccount, proxy: FaultyProxy
+) -> None:
+    transcripts = BlobTranscriptStore(behind)
+    for number in range(3):
+        await transcripts.write("s1", f"tkt-{number}", b"{}")
+    proxy.faults.append(Fault(method="DELETE", applied=True, cut=True, times=3))
+    await transcripts.erase("s1")
+    assert list(await transcripts.sessions()) == []
+
+
+# ---- who opens it
+
+
+def test_a_connection_string_that_is_none_is_not_quoted() -> None:
+    with pytest.raises(ConfigurationError, match="DOCUMENTS_STORAGE") as error:
+        BlobAccount("AccountKey=c2VjcmV0")
+    assert "c2VjcmV0" not in str(error.value)
+
+
+async def test_the_developers_storage_is_known_by_its_name() -> None:
+    account = BlobAccount("UseDevelopmentStorage=true")
+    assert account.container("documents").url == "http://127.0.0.1:10000/devstoreaccount1/documents"
+    await account.close()
+
+
+async def test_an_identity_opens_the_account_and_is_closed_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = list[object]()
+
+    async def close(credential: DefaultAzureCredential) -> None:
+        closed.append(credential)
+
+    monkeypatch.setattr(DefaultAzureCredential, "close", close)
+    credential = DefaultAzureCredential()
+    account = BlobAccount("https://name.blob.core.windows.net", credential)
+    assert account.container("documents").url == "https://name.blob.core.windows.net/documents"
+    assert account.container("documents").credential is credential
+    await account.close()
+    assert closed == [credential]
