@@ -2,10 +2,10 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test isolation chaos bench-ingestion eval lint format types lock setup setup-dev clean
+.PHONY: help run demo rehearsal test isolation chaos bench-ingestion eval lint format types lock setup setup-dev clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 run: setup ## Start the agent with the sample company's documents on http://localhost:7071/ (PORT overrides)
 	@exec $(PY) -m local
@@ -18,6 +18,9 @@ test: setup-dev ## Run all tests, with coverage
 	@$(PY) -m coverage run -m pytest
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
+
+rehearsal: setup-dev ## Play it on all Azure adapters, and kill everything in turn under load (ARGS="--kills 20 --seed 1")
+	@$(PY) -m local.rehearsal $(ARGS)
 
 eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: small ones of our own), with gates
 	@$(PY) -m evaluation $(DATA) $(ARGS)
