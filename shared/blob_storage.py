@@ -29,7 +29,8 @@ _logger = logging.getLogger(__name__)
 class BlobAccount:
     """One client for all containers, connected when first used.
 
-    `where` is a connection string or, with `credential`, the account's address (https://NAME.blob.core.windows.net).
+    `where` is a connection string or, with `credential`, which stays its owner's to close, the account's address
+    (https://NAME.blob.core.windows.net).
     Raises `ConfigurationError` for a connection string that is none, without quoting it.
     """
 
@@ -39,7 +40,6 @@ class BlobAccount:
             "read_timeout": READ_SECONDS,
             "retry_policy": RETRIES,
         }
-        self._credential = credential
         if credential is not None:
             self._client = BlobServiceClient(where, credential, **patience)
             return
@@ -60,10 +60,8 @@ class BlobAccount:
                     await self.container(name).create_container()
 
     async def close(self) -> None:
-        """Also closes the credential, whose connections are its own. A second time does nothing."""
+        """A second time does nothing."""
         await self._client.close()
-        if self._credential is not None:
-            await self._credential.close()
 
 
 @contextmanager

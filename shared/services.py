@@ -15,6 +15,8 @@ from shared import telemetry
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from azure.identity.aio import DefaultAzureCredential
+
     from shared.analytics.service import AnalyticsService
     from shared.blob_storage import BlobAccount
     from shared.conversation.knowledge import KnowledgeSearch
@@ -74,18 +76,21 @@ class Services:
             return endpoint_and_key(text)
         if self.settings.cosmos_endpoint is None:
             return None
+        return self.settings.cosmos_endpoint, self._credential
+
+    @cached_property
+    def _credential(self) -> DefaultAzureCredential:
+        """The app's identity, by which every account is opened. It has connections of its own."""
         from azure.identity.aio import DefaultAzureCredential
 
-        return self.settings.cosmos_endpoint, DefaultAzureCredential()
+        return DefaultAzureCredential()
 
     @cached_property
     def queue(self) -> TicketQueue:
         if namespace := self.settings.service_bus__fullyqualifiednamespace:
-            from azure.identity.aio import DefaultAzureCredential
-
             from shared.escalation.servicebus import ServiceBusTicketQueue
 
-            return ServiceBusTicketQueue(namespace, DefaultAzureCredential(), now=self._now)
+            return ServiceBusTicketQueue(namespace, self._credential, now=self._now)
         if connection := self.settings.service_bus.get_secret_value():
             from shared.escalation.servicebus import ServiceBusTicketQueue
 
@@ -98,11 +103,9 @@ class Services:
     def _blob_account(self) -> BlobAccount | None:
         """None on a laptop."""
         if url := self.settings.documents_storage__blobserviceuri:
-            from azure.identity.aio import DefaultAzureCredential
-
             from shared.blob_storage import BlobAccount
 
-            return BlobAccount(url, DefaultAzureCredential())
+            return BlobAccount(url, self._credential)
         if connection := self.settings.documents_storage.get_secret_value():
             from shared.blob_storage import BlobAccount
 
@@ -377,7 +380,17 @@ class Services:
         built: dict[str, Any] = vars(self)
         if conversations := built.get("conversations"):
             await conversations.drain(seconds=10)
-        for name in ("parser", "attachment_parser", "index", "documents", "webhook", "transcripts", "queue", "store"):
+        for name in (
+            "parser",
+            "attachment_parser",
+            "index",
+            "documents",
+            "webhook",
+            "transcripts",
+            "queue",
+            "store",
+            "_credential",
+        ):
             if part := built.get(name):
                 await part.close()
 

@@ -1,4 +1,4 @@
-"""Signatures by the account's key, as the REST API defines them.
+"""Signatures by the account's key, and tokens in their place, as the REST API defines them.
 
 https://learn.microsoft.com/rest/api/cosmos-db/access-control-on-cosmosdb-resources
 """
@@ -26,6 +26,12 @@ def is_signed(key: str, verb: str, path: str, date: str, authorization: str) -> 
     fields = parse_qs(unquote(authorization).replace("+", "%2B"))
     (signature,) = fields.get("sig", [""])
     return fields.get("type") == ["master"] and hmac.compare_digest(signature, sign(key, verb, path, date))
+
+
+def is_token(token: str | None, authorization: str) -> bool:
+    """Whether the Authorization header (`type=aad&ver=1.0&sig=…`) carries this token of Microsoft Entra ID."""
+    fields = parse_qs(unquote(authorization).replace("+", "%2B"))
+    return token is not None and fields.get("type") == ["aad"] and fields.get("sig") == [token]
 
 
 def _resource(path: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from emulators.cosmos.auth import EMULATOR_KEY, is_signed
+from emulators.cosmos.auth import EMULATOR_KEY, is_signed, is_token
 from emulators.cosmos.errors import CosmosError, bad_request, too_large
 from emulators.cosmos.faults import Fault, Faults
 from emulators.cosmos.indexing import check_order
@@ -52,6 +53,8 @@ class CosmosServer:
         self.faults = Faults()
         self.requests: list[Request] = []
         self._key = key
+        self.token: str | None = None
+        """One of Microsoft Entra ID that is taken in place of a signature."""
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._answer], client_max_size=MAX_BODY)
@@ -103,7 +106,8 @@ class CosmosServer:
     ) -> web.StreamResponse:
         date, authorization = request.headers.get("x-ms-date", ""), request.headers.get("authorization", "")
         try:
-            if not is_signed(self._key, request.method, request.path, date, authorization):
+            signed = is_signed(self._key, request.method, request.path, date, authorization)
+            if not signed and not is_token(self.token, authorization):
                 raise CosmosError(401, "Unauthorized", "The input authorization token can't serve the request.")
             return await handler(request)
         except CosmosError as error:
@@ -306,9 +310,13 @@ class CosmosServer:
 
 
 class CosmosEmulator:
-    """A server on a thread of its own: `with CosmosEmulator() as emulator: … emulator.url`."""
+    """A server on a thread of its own: `with CosmosEmulator() as emulator: … emulator.url`.
 
-    def __init__(self, path: Path | None = None, *, key: str = EMULATOR_KEY) -> None:
+    `tls` holds a certificate: the SDK sends its tokens over TLS only.
+    """
+
+    def __init__(self, path: Path | None = None, *, key: str = EMULATOR_KEY, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.storage = Storage(path)
         self.server = CosmosServer(self.storage, key)
         self.url = ""
@@ -336,9 +344,9 @@ class CosmosEmulator:
 
     async def _start(self) -> None:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=1)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=1, ssl_context=self._tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/"
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}/"
 
 
 _ALL_INDEXED = {"includedPaths": [{"path": "/*"}]}

@@ -281,7 +281,8 @@ class Session:
             )
 
     def _authorize(self, request: message.Sections) -> None:
-        self.connection.authorized = is_signed(self.server.key, str(request.value))
+        token = str(request.value)
+        self.connection.authorized = token == self.server.token or is_signed(self.server.key, token)
         code, text = (202, "Accepted") if self.connection.authorized else (401, "InvalidSignature")
         status = {"status-code": Int(code), "status-description": text}
         self._respond("$cbs", message.response(request.id, status, None))

@@ -25,6 +25,8 @@ class Server:
     def __init__(self, broker: Broker, key: str = EMULATOR_KEY) -> None:
         self.broker = broker
         self.key = key
+        self.token: str | None = None
+        """One of Microsoft Entra ID that is taken in place of a signature."""
         self.faults = Faults()
         self.opened = Counter[str]()
         self.consumers: list[OutgoingLink] = []

@@ -56,7 +56,8 @@ def _utc_now() -> datetime:
 
 
 class ServiceBusTicketQueue:
-    """`where` is a connection string or, with `credential`, a namespace's host name (NAME.servicebus.windows.net).
+    """`where` is a connection string or, with `credential`, a namespace's host name (NAME.servicebus.windows.net). The
+    credential stays its owner's to close.
 
     Who sends needs the right to send, all else the right to listen; nothing needs the right to manage. An instance
     settles only what it has received itself. `now` must be right to a few seconds.
@@ -205,7 +206,6 @@ class ServiceBusTicketQueue:
             await receiver.peek_messages(1, sequence_number=1)
 
     async def close(self) -> None:
-        """Also closes the credential, whose connections are its own."""
         if self._closed:
             return
         self._closed = True
@@ -214,8 +214,6 @@ class ServiceBusTicketQueue:
                 self._discard(key)
             if self._closing:
                 await asyncio.wait(self._closing, timeout=self._patience)
-        if self._credential is not None:
-            await self._credential.close()
 
     async def _settle(self, received: ReceivedMessage, settle: Callable[[Any, Any], Coroutine[Any, Any, None]]) -> None:
         if received.lock_token not in self._held:

@@ -60,7 +60,8 @@ class Unanswered(Unavailable):
 
 
 class Cosmos:
-    """One client for the process, connected when first used. `credential` is a key or an async `TokenCredential`."""
+    """One client for the process, connected when first used. `credential` is a key or an async `TokenCredential`, which
+    stays its owner's to close."""
 
     def __init__(self, endpoint: str, credential: Any, database: str) -> None:
         self._endpoint = endpoint
@@ -89,14 +90,10 @@ class Cosmos:
         return self._client.get_database_client(self._name)
 
     async def close(self) -> None:
-        """Also closes a `TokenCredential`, whose connections are its own."""
-        if self._closed:
-            return
         self._closed = True
         if self._client is not None:
-            await self._client.close()
-        if not isinstance(self._credential, str):
-            await self._credential.close()
+            client, self._client = self._client, None
+            await client.close()
 
 
 class Container:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from azure.identity.aio import DefaultAzureCredential
 from azure.storage.blob.aio import LinearRetry
 
 from emulators.http_proxy import Fault, FaultyProxy
@@ -144,18 +143,3 @@ async def test_the_developers_storage_is_known_by_its_name() -> None:
     account = BlobAccount("UseDevelopmentStorage=true")
     assert account.container("documents").url == "http://127.0.0.1:10000/devstoreaccount1/documents"
     await account.close()
-
-
-async def test_an_identity_opens_the_account_and_is_closed_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = list[object]()
-
-    async def close(credential: DefaultAzureCredential) -> None:
-        closed.append(credential)
-
-    monkeypatch.setattr(DefaultAzureCredential, "close", close)
-    credential = DefaultAzureCredential()
-    account = BlobAccount("https://name.blob.core.windows.net", credential)
-    assert account.container("documents").url == "https://name.blob.core.windows.net/documents"
-    assert account.container("documents").credential is credential
-    await account.close()
-    assert closed == [credential]
