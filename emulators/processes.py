@@ -8,12 +8,14 @@ with tempfile.TemporaryDirectory() as folder, chroma(Path(folder)) as server:
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +27,8 @@ AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1
 """Published by Microsoft for Azurite; it protects nothing."""
 AZURITE_SAVES = 6.0
 """Seconds after which Azurite has written down what was done: it saves every five, and a kill takes the rest back."""
+PORTS = (15_000, 32_000)
+"""Below those that systems give to outgoing connections: one of these could take a port while its server is down."""
 PATIENCE = 60
 """Seconds to wait for a server that takes one or two to start."""
 
@@ -120,9 +124,11 @@ def chroma(folder: Path) -> ServerProcess:
 
 def free_port() -> int:
     """One that nobody listens on now. It stays the server's own over its restarts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        port = random.randrange(*PORTS)  # noqa: S311 - no secret
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _python(module: str, port: int, data: str) -> list[str]:

@@ -380,17 +380,8 @@ class Services:
         built: dict[str, Any] = vars(self)
         if conversations := built.get("conversations"):
             await conversations.drain(seconds=10)
-        for name in (
-            "parser",
-            "attachment_parser",
-            "index",
-            "documents",
-            "webhook",
-            "transcripts",
-            "queue",
-            "store",
-            "_credential",
-        ):
+        parts = ("parser", "attachment_parser", "index", "documents", "webhook", "transcripts", "queue", "store")
+        for name in (*parts, "_blob_account", "_credential"):
             if part := built.get(name):
                 await part.close()
 

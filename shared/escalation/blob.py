@@ -16,10 +16,12 @@ JSON = ContentSettings(content_type="application/json")
 
 
 class BlobTranscriptStore:
-    """A `TranscriptStore`: blobs `<session_id>/<ticket_id>.json` of the account's container `transcripts`."""
+    """A `TranscriptStore`: blobs `<session_id>/<ticket_id>.json` of the account's container `transcripts`.
+
+    The account stays its owner's to close.
+    """
 
     def __init__(self, account: BlobAccount) -> None:
-        self._account = account
         self._container = account.container(CONTAINER)
 
     async def write(self, session_id: str, ticket_id: str, document: bytes) -> str:
@@ -44,7 +46,7 @@ class BlobTranscriptStore:
                     await self._container.delete_blob(blob.name, delete_snapshots="include")
 
     async def close(self) -> None:
-        await self._account.close()
+        pass
 
 
 def _name(session_id: str, ticket_id: str) -> str:

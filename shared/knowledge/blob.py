@@ -26,14 +26,13 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class BlobDocumentStore:
-    """A `DocumentStore` on the container `documents` of the account, which the store closes.
+    """A `DocumentStore` on the container `documents` of the account, which stays its owner's to close.
 
     A blob keeps the spelling that it was uploaded with, also of accents; a document's name is composed. Keys of
     metadata are in small letters, as their capitals depend on who uploads.
     """
 
     def __init__(self, account: BlobAccount) -> None:
-        self._account = account
         self._container = account.container(CONTAINER)
 
     async def list(self) -> AsyncIterator[DocumentInfo]:
@@ -88,7 +87,7 @@ class BlobDocumentStore:
             await self._container.get_container_properties()
 
     async def close(self) -> None:
-        await self._account.close()
+        pass
 
     async def _existing(self, name: str) -> BlobProperties:
         """The document's blob. Raises `NotFound`, also for what is no document."""

@@ -8,6 +8,7 @@ Storage and Chroma see `servers.py`.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,28 @@ from tests.contract.servicebus import (  # noqa: F401
     servicebus,
     servicebus_queue,
 )
+
+PORTS = {
+    "ConversationStore": ("sqlite_store", "cosmos_store"),
+    "TicketQueue": ("sqlite_queue", "servicebus_queue"),
+    "DocumentStore": ("folder", "blobs"),
+    "TranscriptStore": ("folder_transcripts", "blob_transcripts"),
+    "VectorIndex": ("embedded_chroma", "served_chroma"),
+}
+"""Each port's adapters, by the fixtures that open them."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many of a port's cases each of its adapters passed."""
+    passed = Counter[str]()
+    for report in terminalreporter.stats.get("passed", ()):
+        if report.when == "call" and "tests/contract/" in report.nodeid:
+            passed.update(set(report.nodeid.partition("[")[2].rstrip("]").split("-")))
+    if not passed:
+        return
+    terminalreporter.section("contracts: cases passed")
+    for port, adapters in PORTS.items():
+        terminalreporter.line(f"{port}: " + ", ".join(f"{adapter} {passed[adapter]}" for adapter in adapters))
 
 
 class Clock:
