@@ -233,6 +233,14 @@ class SessionToken(_Wire):
     expires_at: datetime
 
 
+class Negotiated(_Wire):
+    """Where to connect with a WebSocket, to hear at once what is new."""
+
+    url: str = Field(description="Holds its own token: keep it secret.", examples=["wss://…/client/hubs/support?…"])
+    protocol: str = Field(description="The WebSocket subprotocol to name.", examples=["json.webpubsub.azure.v1"])
+    expires_at: datetime = Field(description="Connect anew before that, with a new URL.")
+
+
 class Attachment(_Wire):
     id: str
     name: str
@@ -286,10 +294,18 @@ class Message(_Wire):
         )
 
 
+class TicketStatus(_Wire):
+    """The request for a person that is not resolved."""
+
+    id: str
+    status: Status
+
+
 class NewMessages(_Wire):
     """The messages after the one asked for, oldest first."""
 
     owner: Owner = Field(description="Who answers: `bot` or `human`.")
+    ticket: TicketStatus | None = Field(description="null if nobody was asked for, or the request is resolved.")
     messages: list[Message]
 
 
