@@ -294,18 +294,12 @@ class Message(_Wire):
         )
 
 
-class TicketStatus(_Wire):
-    """The request for a person that is not resolved."""
-
-    id: str
-    status: Status
-
-
 class NewMessages(_Wire):
     """The messages after the one asked for, oldest first."""
 
     owner: Owner = Field(description="Who answers: `bot` or `human`.")
-    ticket: TicketStatus | None = Field(description="null if nobody was asked for, or the request is resolved.")
+    ticket_id: str | None = Field(description="The ticket that a person still has to answer, if there is one.")
+    ticket_status: Status | None = Field(description="Of that ticket.")
     messages: list[Message]
 
 
