@@ -1,0 +1,54 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+import { useSurroundings } from "./context";
+import { Icon } from "./Icon";
+
+interface Props {
+  title: string;
+  icon?: ComponentChildren;
+  role?: "dialog" | "alertdialog";
+  onClose(): void;
+  children: ComponentChildren;
+}
+
+/** A dialog over the conversation. Takes the focus, and gives it back to what had it before. */
+export function Sheet({ title, icon, role = "dialog", onClose, children }: Props) {
+  const { texts } = useSurroundings().config;
+  const sheet = useRef<HTMLDivElement>(null);
+  const close = useRef<HTMLButtonElement>(null);
+  const id = useId();
+
+  useEffect(() => {
+    const root = sheet.current?.getRootNode() as ShadowRoot;
+    const before = root.activeElement as HTMLElement | null;
+    close.current?.focus();
+    return () => {
+      if (before?.isConnected) before.focus();
+    };
+  }, []);
+
+  return (
+    <div class="veil" onClick={(event) => event.target === event.currentTarget && onClose()}>
+      <div
+        ref={sheet}
+        class="sheet"
+        role={role}
+        aria-labelledby={id}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") return;
+          event.stopPropagation();
+          onClose();
+        }}
+      >
+        <div class="sheet-head">
+          {icon}
+          <h3 id={id}>{title}</h3>
+          <button ref={close} type="button" class="plain" aria-label={texts.closePanel} onClick={onClose}>
+            <Icon name="close" />
+          </button>
+        </div>
+        <div class="sheet-body">{children}</div>
+      </div>
+    </div>
+  );
+}
