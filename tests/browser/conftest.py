@@ -35,11 +35,12 @@ ARGUMENTS = (
 AXE = ROOT / "widget" / "node_modules" / "axe-core" / "axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 IDENTITY_SECRET = b"0123456789abcdef0123456789abcdef"
+"""What the site signs its identity tokens with; IDENTITY_KEYS holds the same."""
 IDENTITY_KEYS = '{"keys": [{"kty": "oct", "kid": "site", "alg": "HS256", "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}'
 
 EMOJI = """# Loyalty card
 
-Our loyalty card has a mascot called 🦊 Fennel the fox. Every tenth bag of beans is free with the loyalty card.
+The mascots of the Brindlewick card are 🦊 and 🦝. Every tenth bag is free with the Brindlewick card.
 """
 
 
@@ -193,6 +194,15 @@ class Visitor:
         await expect(self.answers).to_have_count(before + 1)
         return self.answers.last
 
+    async def stored(self) -> list[dict[str, Any]]:
+        """The conversation as the app has it."""
+        record = await self.record()
+        assert record
+        headers = {"Authorization": f"Bearer {record['token']}"}
+        async with httpx.AsyncClient(base_url=self.line.app_url, headers=headers, trust_env=False) as http:
+            history = await http.get(f"/chat/sessions/{record['sessionId']}/history")
+        return history.raise_for_status().json()["messages"]
+
     async def record(self, name: str = "default") -> dict[str, Any] | None:
         """What is kept in the browser."""
         return await self.page.evaluate(
@@ -213,7 +223,7 @@ class Visitor:
 @pytest_asyncio.fixture(loop_scope="session")
 async def visitor(browser: Browser, line: Line, site: Site) -> AsyncIterator[Visitor]:
     """Asserts at the end that nothing was loaded from elsewhere, and no script failed."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     guest = Visitor(await context.new_page(), line, site)
     context.on("request", lambda request: _note(guest, request.url))
     yield guest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import threading
@@ -32,6 +33,9 @@ class Gate:
 
     def open(self) -> None:
         self._open.set()
+
+    async def reached(self) -> None:
+        assert await asyncio.to_thread(self._reached.wait, PATIENCE), "nothing came to the gate"
 
 
 class Line:
@@ -68,13 +72,20 @@ class Line:
         self._at: dict[str, list[Callable[[], None]]] = {}
         self._instead: list[tuple[re.Pattern[str], int, dict[str, str], dict[str, Any]]] = []
         self._cuts: list[re.Pattern[str]] = []
+        self._upload: Gate | None = None
         self.rewrite: Callable[[dict[str, Any]], dict[str, Any]] = lambda event: event
 
-    def hold_before(self, event: str) -> Gate:
-        """The next stream waits before it tells this event."""
+    def hold_before(self, event: str, *, after: int = 0) -> Gate:
+        """The next stream waits before it tells this event, or the one `after` so many of its kind."""
         gate = Gate()
-        self._at.setdefault(event, []).append(gate.pass_through)
+        self._at.setdefault(event, []).extend([lambda: None] * after)
+        self._at[event].append(gate.pass_through)
         return gate
+
+    def hold_upload(self) -> Gate:
+        """The next body is read by half until the gate opens."""
+        self._upload = Gate()
+        return self._upload
 
     def cut_before(self, event: str) -> None:
         """The next stream breaks off before it tells this event."""
@@ -113,6 +124,12 @@ class Line:
                 return entry[1:]
         return None
 
+    def upload_gate(self, length: int) -> Gate | None:
+        if length < 100_000:
+            return None
+        gate, self._upload = self._upload, None
+        return gate
+
     def stream(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Any:
         return self._client.stream(method, path, headers=headers, content=body)
 
@@ -137,7 +154,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._forward()
 
     def _forward(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = b""
+        if gate := self.line.upload_gate(length):
+            body = self.rfile.read(length // 2)
+            gate.pass_through()
+        body += self.rfile.read(length - len(body))
         call = f"{self.command} {self.path}"
         if self.command != "OPTIONS":
             self.line.requests.append((self.command, self.path))

@@ -25,6 +25,10 @@ class Site:
                 pass
 
             def do_GET(self) -> None:
+                if self.path == "/favicon.ico":
+                    self.send_response(204)
+                    self.end_headers()
+                    return
                 content, media_type, headers = site._pages.get(self.path, ("", "text/plain", {}))
                 body = content.encode()
                 self.send_response(200 if self.path in site._pages else 404)

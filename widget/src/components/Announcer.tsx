@@ -4,8 +4,15 @@ import type { State } from "../state";
 import { useSurroundings } from "./context";
 import { noticeText } from "./StatusNotice";
 
-/** The one live region: each answer once and as a whole, and what happens meanwhile. */
-export function Announcer({ said }: { said: { text: string } }) {
+export interface Said {
+  text: string;
+}
+
+/**
+ * The one live region: each answer once and as a whole, and what happens meanwhile. It is part of the window, as what is
+ * outside of a modal dialog is not read out.
+ */
+export function Announcer({ said }: { said: Said }) {
   return (
     <div class="hidden" role="status" aria-live="polite" aria-atomic="true">
       {said.text}
@@ -32,7 +39,7 @@ export function useAnnouncements(state: State): void {
 }
 
 /** What is said, and how to say something; the same text twice in a row is said twice. */
-export function useSaid(): [{ text: string }, (text: string) => void] {
-  const [said, setSaid] = useState({ text: "" });
+export function useSaid(): [Said, (text: string) => void] {
+  const [said, setSaid] = useState<Said>({ text: "" });
   return [said, (text) => setSaid((before) => ({ text: before.text === text ? `${text}\u00a0` : text }))];
 }

@@ -3,6 +3,7 @@ import { choose } from "../files";
 import type { State } from "../state";
 import { download, transcript } from "../transcript";
 import type { Source } from "../wire";
+import { Announcer, type Said } from "./Announcer";
 import { dropTarget } from "./AttachmentUpload";
 import { useSurroundings } from "./context";
 import { EraseDialog } from "./EraseDialog";
@@ -20,16 +21,18 @@ interface Props {
   covering: boolean;
   /** Whether the customer opened it just now, and wants to write. */
   takeFocus: boolean;
+  said: Said;
   onClose(): void;
 }
 
 type Overlay = { source: Source; number: number } | "erase" | null;
 
-export function ChatWindow({ state, covering, takeFocus, onClose }: Props) {
+export function ChatWindow({ state, covering, takeFocus, said, onClose }: Props) {
   const { config, conversation, say } = useSurroundings();
   const { texts } = config;
   const { messages, phase, notice } = state;
   const [overlay, setOverlay] = useState<Overlay>(null);
+  const opener = useRef<Element | null>(null);
   const [files, setFiles] = useState<File[]>([]);
   const [refusals, setRefusals] = useState<string[]>([]);
   const [dropping, setDropping] = useState(false);
@@ -43,6 +46,14 @@ export function ChatWindow({ state, covering, takeFocus, onClose }: Props) {
     if (matchMedia("(pointer: coarse)").matches) dialog.current?.focus();
     else field.current?.focus();
   }, []);
+
+  const show = (next: Overlay) => {
+    opener.current = (dialog.current?.getRootNode() as ShadowRoot).activeElement;
+    setOverlay(next);
+  };
+  useEffect(() => {
+    if (!overlay && opener.current?.isConnected) (opener.current as HTMLElement).focus();
+  }, [overlay]);
 
   const add = (added: File[]) => {
     const chosen = choose(files, added, config.limits, texts);
@@ -65,7 +76,7 @@ export function ChatWindow({ state, covering, takeFocus, onClose }: Props) {
     ...(messages.length
       ? [
           { icon: "download", text: texts.download, action: save } as const,
-          { icon: "bin", text: texts.erase, danger: true, action: () => setOverlay("erase") } as const,
+          { icon: "bin", text: texts.erase, danger: true, action: () => show("erase") } as const,
         ]
       : []),
   ];
@@ -85,7 +96,7 @@ export function ChatWindow({ state, covering, takeFocus, onClose }: Props) {
       {...dropTarget(add, setDropping)}
     >
       <div class="inside" inert={overlay !== null}>
-        <header>
+        <div class="head">
           <span class="mark" aria-hidden="true">
             <Icon name="chat" />
           </span>
@@ -97,7 +108,7 @@ export function ChatWindow({ state, covering, takeFocus, onClose }: Props) {
           <button type="button" class="plain" aria-label={texts.close} onClick={onClose}>
             <Icon name={covering ? "down" : "close"} />
           </button>
-        </header>
+        </div>
         <div class="log" ref={log} role="log" aria-live="off" aria-label={texts.conversation} tabIndex={0}>
           <Greeting text={config.greeting} />
           {messages.map((message) => (
@@ -107,7 +118,7 @@ export function ChatWindow({ state, covering, takeFocus, onClose }: Props) {
               progress={state.progress}
               onSource={(number) => {
                 const source = message.sources[number - 1];
-                if (source) setOverlay({ source, number });
+                if (source) show({ source, number });
               }}
             />
           ))}
@@ -122,7 +133,7 @@ export function ChatWindow({ state, covering, takeFocus, onClose }: Props) {
               ))}
             </ul>
           )}
-          {(phase === "waiting" || phase === "recovering" || (phase === "sending" && state.progress === null)) && (
+          {(phase === "waiting" || phase === "recovering" || (phase === "sending" && (state.progress ?? 1) === 1)) && (
             <TypingIndicator recovering={phase === "recovering"} />
           )}
           {notice && <StatusNotice notice={notice} unsent={messages.some(({ delivery }) => delivery === "failed")} />}
@@ -142,6 +153,7 @@ export function ChatWindow({ state, covering, takeFocus, onClose }: Props) {
           />
         )}
       </div>
+      <Announcer said={said} />
       {dropping && <p class="drop">{texts.drop}</p>}
       {overlay === "erase" && <EraseDialog onClose={() => setOverlay(null)} />}
       {overlay && overlay !== "erase" && <SourcePanel {...overlay} onClose={() => setOverlay(null)} />}

@@ -2,7 +2,7 @@ import { Markdown } from "../markdown";
 import { useSurroundings } from "./context";
 import { Icon } from "./Icon";
 
-/** A colleague was asked: what the service says of it, with the time to be expected, and the reference. */
+/** A colleague was asked: what the service says of it, with its reference and the time to be expected. */
 export function EscalationNotice({ ticketId, text }: { ticketId: string; text: string }) {
   const { texts } = useSurroundings().config;
   return (
@@ -11,11 +11,7 @@ export function EscalationNotice({ ticketId, text }: { ticketId: string; text: s
         <Icon name="person" />
         <strong>{texts.escalated}</strong>
       </p>
-      {text && <Markdown text={text} newTab={texts.newTab} />}
-      <dl>
-        <dt>{texts.reference}</dt>
-        <dd>{ticketId}</dd>
-      </dl>
+      <Markdown text={text || `${texts.reference}: ${ticketId}`} newTab={texts.newTab} />
       <p class="fine">{texts.escalatedHint}</p>
     </div>
   );

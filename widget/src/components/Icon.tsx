@@ -22,7 +22,7 @@ export type IconName = keyof typeof PATHS;
 
 export function Icon({ name }: { name: IconName }) {
   return (
-    <svg viewBox="0 0 24 24" aria-hidden="true" class={`icon ${name}`}>
+    <svg viewBox="0 0 24 24" aria-hidden="true" class={name === "more" ? "icon bold" : "icon"}>
       <path d={PATHS[name]} />
     </svg>
   );

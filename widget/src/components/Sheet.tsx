@@ -11,26 +11,17 @@ interface Props {
   children: ComponentChildren;
 }
 
-/** A dialog over the conversation. Takes the focus, and gives it back to what had it before. */
+/** A dialog over the conversation. Takes the focus; whoever opened it takes it back. */
 export function Sheet({ title, icon, role = "dialog", onClose, children }: Props) {
   const { texts } = useSurroundings().config;
-  const sheet = useRef<HTMLDivElement>(null);
   const close = useRef<HTMLButtonElement>(null);
   const id = useId();
 
-  useEffect(() => {
-    const root = sheet.current?.getRootNode() as ShadowRoot;
-    const before = root.activeElement as HTMLElement | null;
-    close.current?.focus();
-    return () => {
-      if (before?.isConnected) before.focus();
-    };
-  }, []);
+  useEffect(() => close.current?.focus(), []);
 
   return (
     <div class="veil" onClick={(event) => event.target === event.currentTarget && onClose()}>
       <div
-        ref={sheet}
         class="sheet"
         role={role}
         aria-labelledby={id}

@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { fill } from "../i18n";
 import { Link } from "../markdown";
 import { safeUrl } from "../safe-url";
@@ -44,6 +45,8 @@ export function SourcePanel(props: { number: number; source: Source; onClose(): 
   const { texts } = useSurroundings().config;
   const { source } = props;
   const { title, section, page, url } = source.metadata;
+  const passage = useRef<HTMLQuoteElement>(null);
+  const quote = useRef<HTMLElement>(null);
   const href = safeUrl(url);
   // The service counts characters as Unicode does; JavaScript's strings count UTF-16 units.
   const characters = [...source.content];
@@ -51,6 +54,9 @@ export function SourcePanel(props: { number: number; source: Source; onClose(): 
   const facts: [string, string][] = [[texts.document, String(source.metadata.source ?? "")]];
   if (section && section !== title) facts.push([texts.section, String(section)]);
   if (page) facts.push([texts.page, String(page)]);
+  useLayoutEffect(() => {
+    if (passage.current && quote.current) passage.current.scrollTop = quote.current.offsetTop - 40;
+  }, []);
   return (
     <Sheet title={nameOf(source)} icon={<b class="number">{props.number}</b>} onClose={props.onClose}>
       <dl class="facts">
@@ -63,10 +69,10 @@ export function SourcePanel(props: { number: number; source: Source; onClose(): 
       </dl>
       <figure>
         <figcaption>{texts.passage}</figcaption>
-        <blockquote class="passage" tabIndex={0}>
-          {part(0, source.start)}
-          <mark>{part(source.start, source.end)}</mark>
-          {part(source.end)}
+        <blockquote class="passage" tabIndex={0} ref={passage}>
+          {withoutMarks(part(0, source.start))}
+          <mark ref={quote}>{withoutMarks(part(source.start, source.end))}</mark>
+          {withoutMarks(part(source.end))}
         </blockquote>
       </figure>
       {href && (
@@ -78,6 +84,15 @@ export function SourcePanel(props: { number: number; source: Source; onClose(): 
       )}
     </Sheet>
   );
+}
+
+/** The passage's words without Markdown's signs, which only its authors know. */
+function withoutMarks(markdown: string): string {
+  return markdown
+    .replace(/^#{1,6} +/gm, "")
+    .replace(/\*\*|__|`/g, "")
+    .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/\n{3,}/g, "\n\n");
 }
 
 function nameOf({ metadata }: Source): string {

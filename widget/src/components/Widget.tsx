@@ -4,7 +4,7 @@ import type { Conversation } from "../conversation";
 import { fill } from "../i18n";
 import type { State } from "../state";
 import { isPale } from "../theme";
-import { Announcer, useAnnouncements, useSaid } from "./Announcer";
+import { useAnnouncements, useSaid } from "./Announcer";
 import { ChatWindow } from "./ChatWindow";
 import { SurroundingsProvider } from "./context";
 import { Icon } from "./Icon";
@@ -48,7 +48,13 @@ export function Widget(props: Props) {
         lang={config.language}
       >
         {open && (
-          <ChatWindow state={state} covering={covering} takeFocus={props.opened} onClose={() => onToggle(false)} />
+          <ChatWindow
+            state={state}
+            covering={covering}
+            takeFocus={props.opened}
+            said={said}
+            onClose={() => onToggle(false)}
+          />
         )}
         <button
           ref={launcher}
@@ -63,7 +69,6 @@ export function Widget(props: Props) {
           {unread > 0 && <span class="unread">{unread}</span>}
         </button>
         <Announcements state={state} />
-        <Announcer said={said} />
       </div>
     </SurroundingsProvider>
   );
