@@ -36,12 +36,9 @@ AXE = ROOT / "widget" / "node_modules" / "axe-core" / "axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 IDENTITY_SECRET = b"0123456789abcdef0123456789abcdef"
 """What the site signs its identity tokens with; IDENTITY_KEYS holds the same."""
-IDENTITY_KEYS = '{"keys": [{"kty": "oct", "kid": "site", "alg": "HS256", "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}'
-
-EMOJI = """# Loyalty card
-
-The mascots of the Brindlewick card are 🦊 and 🦝. Every tenth bag is free with the Brindlewick card.
-"""
+IDENTITY_KEYS = (
+    '{"keys": [{"kty": "oct", "kid": "site", "alg": "HS256", "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}]}'
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,7 +68,6 @@ def site() -> Iterator[Site]:
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     shutil.copytree(ROOT / "samples" / "documents", folder / "documents")
-    (folder / "documents" / "loyalty.md").write_text(EMOJI, "utf-8")
     return folder
 
 

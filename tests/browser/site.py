@@ -56,7 +56,5 @@ class Site:
         self._pages[path] = (content, media_type, headers or {})
         return self.origin + path
 
-    def page(
-        self, *scripts: str, lang: str = "en", head: str = "", headers: dict[str, str] | None = None
-    ) -> str:
+    def page(self, *scripts: str, lang: str = "en", head: str = "", headers: dict[str, str] | None = None) -> str:
         return self.serve(PAGE.format(lang=lang, head=head, scripts="\n".join(scripts)), headers=headers)

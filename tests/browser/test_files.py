@@ -8,7 +8,6 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Visitor
 
-OFFER = {"name": "offer.txt", "mimeType": "text/plain", "buffer": b"The discount code of this offer is SUMMER-7781."}
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 TRANSFER = """(element, [kind, files]) => {
@@ -26,10 +25,10 @@ def file(name: str, content: bytes = b"words") -> dict[str, Any]:
 
 async def test_a_file_is_sent_with_progress_and_can_be_cited(visitor: Visitor) -> None:
     window = await visitor.opened()
-    padding = b"\n" * 7_000_000  # more than the sockets' buffers hold
-    big = file("offer.txt", OFFER["buffer"] + padding)
+    padding = b"<!--" + b" " * 7_000_000 + b"-->"  # more than the sockets' buffers hold
+    big = file("offer.html", b"<p>The discount code of this offer is SUMMER-7781.</p>" + padding)
     await window.locator("input[type=file]").set_input_files(big)
-    await expect(window.locator(".composer .files")).to_contain_text("offer.txt")
+    await expect(window.locator(".composer .files")).to_contain_text("offer.html")
     await expect(window.locator(".composer .files")).to_contain_text("7 MB")
     await expect(window.locator(".composer")).to_contain_text("Add a few words about the file.")
 
@@ -42,7 +41,7 @@ async def test_a_file_is_sent_with_progress_and_can_be_cited(visitor: Visitor) -
     await expect(visitor.answers).to_have_count(1)
     await expect(window.get_by_role("progressbar")).to_have_count(0)
     await expect(visitor.answers.last).to_contain_text("SUMMER-7781")
-    await expect(window.locator(".message.user .files")).to_contain_text("offer.txt")
+    await expect(window.locator(".message.user .files")).to_contain_text("offer.html")
     await visitor.answers.last.locator(".chip").first.click()
     await expect(window.locator("mark")).to_contain_text("SUMMER-7781")
 

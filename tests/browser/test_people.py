@@ -95,7 +95,9 @@ async def test_a_reply_that_comes_while_the_window_is_closed_is_counted(visitor:
 async def test_a_page_hears_of_messages(visitor: Visitor, desk: Desk) -> None:
     await visitor.page.clock.install()
     await visitor.opened()
-    await visitor.page.evaluate("window.told = []; void SupportAgent.on('message', message => window.told.push(message))")
+    await visitor.page.evaluate(
+        "window.told = []; void SupportAgent.on('message', message => window.told.push(message))"
+    )
     await visitor.answer(HUMAN)
     ticket = await ticket_of(visitor)
     desk.claim(ticket)

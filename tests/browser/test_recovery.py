@@ -82,9 +82,7 @@ async def test_offline_messages_wait_for_the_connection(visitor: Visitor) -> Non
 async def test_too_many_requests_wait_as_long_as_told(visitor: Visitor) -> None:
     visitor.expect_errors = True
     await visitor.opened()
-    visitor.line.answer(
-        "POST /chat/sessions", 429, {"type": "urn:support-agent:problem:rate-limited"}, Retry_After="2"
-    )
+    visitor.line.answer("POST /chat/sessions", 429, {"type": "urn:support-agent:problem:rate-limited"}, Retry_After="2")
     await visitor.ask(PASSWORD)
     await expect(visitor.window.locator(".notice")).to_contain_text("That was a lot at once. We go on in")
     await answered_once(visitor)

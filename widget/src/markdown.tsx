@@ -17,9 +17,11 @@ export function Markdown({ text, breaks = false, citation = () => null, newTab }
   const children = (token: { tokens?: Token[] | undefined }) => token.tokens?.map(element);
 
   const words = (text: string): ComponentChildren =>
-    text.split(/(\[\d{1,3}\])/).map((part) => {
+    // A number stays on the line of what it stands for.
+    text.split(/(\[\d{1,3}\])/).map((part, index, parts) => {
       const number = /^\[(\d+)\]$/.exec(part)?.[1];
-      return (number && citation(Number(number))) || part;
+      if (number) return citation(Number(number)) ?? part;
+      return index + 1 < parts.length ? part.replace(/\s+$/, "\u00a0") : part;
     });
 
   function element(token: Token): ComponentChildren {

@@ -97,7 +97,7 @@ function Answer({ message, onSource }: { message: ChatMessage; onSource(number: 
             newTab={texts.newTab}
             citation={(number) => {
               const source = sources[number - 1];
-              return source && <CitationChip number={number} source={source} onOpen={() => onSource(number)} />;
+              return source ? <CitationChip number={number} source={source} onOpen={() => onSource(number)} /> : null;
             }}
           />
           {sources.length > 0 && <SourceList sources={sources} onOpen={onSource} />}

@@ -33,7 +33,7 @@ export function Sheet({ title, icon, role = "dialog", onClose, children }: Props
       >
         <div class="sheet-head">
           {icon}
-          <h3 id={id}>{title}</h3>
+          <h2 id={id}>{title}</h2>
           <button ref={close} type="button" class="plain" aria-label={texts.closePanel} onClick={onClose}>
             <Icon name="close" />
           </button>

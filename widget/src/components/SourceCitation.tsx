@@ -56,6 +56,7 @@ export function SourcePanel(props: { number: number; source: Source; onClose(): 
   if (page) facts.push([texts.page, String(page)]);
   useLayoutEffect(() => {
     if (passage.current && quote.current) passage.current.scrollTop = quote.current.offsetTop - 40;
+    quote.current?.scrollIntoView({ block: "nearest" });
   }, []);
   return (
     <Sheet title={nameOf(source)} icon={<b class="number">{props.number}</b>} onClose={props.onClose}>
@@ -92,6 +93,9 @@ function withoutMarks(markdown: string): string {
     .replace(/^#{1,6} +/gm, "")
     .replace(/\*\*|__|`/g, "")
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/^ *\|[ :|-]+\| *\n/gm, "")
+    .replace(/^ *\| *| *\| *$/gm, "")
+    .replace(/ *\| */g, " · ")
     .replace(/\n{3,}/g, "\n\n");
 }
 
