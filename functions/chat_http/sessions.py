@@ -11,6 +11,7 @@ from functions.chat_http import schemas, sse
 from functions.chat_http.access import Provided, known_customer, limited, session_call
 from functions.chat_http.bodies import JSON, MULTIPART, URLENCODED, json_only, read_message
 from functions.chat_http.problems import documented
+from shared.escalation.ticket import Status
 from shared.memory.models import Conversation
 from shared.services import Services
 from shared.telemetry import log_context
@@ -139,7 +140,8 @@ async def new_messages(session_id: ReadCall, services: Provided, after: After = 
     conversation, messages = await services.conversations.history(session_id, after=after)
     return schemas.NewMessages(
         owner=conversation.owner,
-        ticket=await _ticket(services, conversation),
+        ticket_id=conversation.ticket_id,
+        ticket_status=await _ticket_status(services, conversation),
         messages=[schemas.Message.of(m) for m in messages],
     )
 
@@ -154,17 +156,16 @@ async def history(session_id: ReadCall, services: Provided) -> schemas.History:
         created_at=conversation.created_at,
         expires_at=conversation.expires_at,
         owner=conversation.owner,
-        ticket=await _ticket(services, conversation),
+        ticket_id=conversation.ticket_id,
+        ticket_status=await _ticket_status(services, conversation),
         messages=[schemas.Message.of(m) for m in messages],
     )
 
 
-async def _ticket(services: Services, conversation: Conversation) -> schemas.TicketStatus | None:
+async def _ticket_status(services: Services, conversation: Conversation) -> Status | None:
     if conversation.ticket_id is None:
         return None
-    return schemas.TicketStatus.model_validate(
-        await services.store.ticket(conversation.ticket_id, conversation.session_id)
-    )
+    return (await services.store.ticket(conversation.ticket_id, conversation.session_id)).status
 
 
 @router.post("/{session_id}/negotiate", operation_id="negotiate", responses=documented(401, 403, 404, 429, 500, 503))
