@@ -23,8 +23,9 @@ from shared.push.channel import PROTOCOL, Audience, ClientUrl
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 3
-RETRIES = 1
-"""News that comes late is found by asking sooner."""
+SERVER_ERROR = 500
+"""From this status on, and without any answer, a call is repeated at once, and once. The SDK would by default wait for
+half a minute, and not repeat what got no answer."""
 
 _logger = logging.getLogger(__name__)
 
@@ -40,8 +41,7 @@ class WebPubSubChannel:
         patience: dict[str, Any] = {
             "connection_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
-            "retry_total": RETRIES,
-            "retry_backoff_factor": 0.2,
+            "retry_total": 0,
         }
         try:
             self._origin = websocket_origin(where if credential else _endpoint(where))
@@ -70,7 +70,17 @@ class WebPubSubChannel:
 
     async def publish(self, session_id: str, audience: Audience, frame: Mapping[str, Any]) -> None:
         with _translated():
-            await self._client.send_to_group(group(session_id, audience), frame, content_type="application/json")
+            try:
+                await self._send(group(session_id, audience), frame)
+            except HttpResponseError as error:
+                if (error.status_code or 0) < SERVER_ERROR:
+                    raise
+                await self._send(group(session_id, audience), frame)
+            except AzureError:  # it may have been sent: clients go by a frame's number
+                await self._send(group(session_id, audience), frame)
+
+    async def _send(self, name: str, frame: Mapping[str, Any]) -> None:
+        await self._client.send_to_group(name, frame, content_type="application/json")
 
     async def close(self) -> None:
         await self._client.close()

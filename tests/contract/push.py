@@ -28,14 +28,17 @@ PATIENCE = 10
 class Listener:
     """A client, connected. `async with Listener(url) as client: await client.frame()`."""
 
-    def __init__(self, where: ClientUrl) -> None:
+    def __init__(self, where: ClientUrl, *, verify: bool = True) -> None:
         self._where = where
+        self._verify = verify
         self.session = aiohttp.ClientSession()
         self.connection_id = ""
 
     async def __aenter__(self) -> Self:
         try:
-            self.socket = await self.session.ws_connect(self._where.url, protocols=[self._where.protocol])
+            self.socket = await self.session.ws_connect(
+                self._where.url, protocols=[self._where.protocol], ssl=self._verify
+            )
         except aiohttp.ClientError:
             await self.session.close()
             raise
