@@ -34,6 +34,11 @@ ARGUMENTS = (
 )
 AXE = ROOT / "widget" / "node_modules" / "axe-core" / "axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DOCUMENTS = (
+    *("account/password-and-two-factor.md", "returns/returns-and-refunds.md", "returns/warranty.html"),
+    *("products/duo-manual.pdf", "products/wifi-troubleshooting.md", "company/contact-and-opening-hours.md"),
+)
+"""Of the samples, what the tests ask for: the app starts sooner with few."""
 IDENTITY_SECRET = b"0123456789abcdef0123456789abcdef"
 """What the site signs its identity tokens with; IDENTITY_KEYS holds the same."""
 IDENTITY_KEYS = (
@@ -67,7 +72,9 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
-    shutil.copytree(ROOT / "samples" / "documents", folder / "documents")
+    for name in DOCUMENTS:
+        (folder / "documents" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "samples" / "documents" / name, folder / "documents" / name)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong between a browser and a server: nothing is lost, nothing is shown twice, and people know what to do."""
+"""What goes wrong between a browser and a server: nothing is lost or shown twice, and people know what to do."""
 
 from __future__ import annotations
 
@@ -146,6 +146,7 @@ async def test_a_token_is_renewed_before_it_expires(visitor: Visitor) -> None:
     soon = "([key, record]) => localStorage.setItem(key, JSON.stringify({...record, expiresAt: Date.now() + 60000}))"
     await visitor.page.evaluate(soon, [key, record])
     await visitor.page.reload()
+    await expect(visitor.answers).to_have_count(1)
     await visitor.answer("How long is the warranty?")
     renewed = await visitor.record()
     assert renewed
