@@ -1,4 +1,4 @@
-"""The pages for people: one with the widget on it, and the API's documentation. Nothing on them is loaded from elsewhere.
+"""The pages for people: one with the widget on it, and the API's documentation. Nothing is loaded from elsewhere.
 
 Where the samples are, the first is the sample company's site; they are not deployed, so in Azure it is a plain page.
 """

@@ -1,6 +1,7 @@
 """The web widget: its script and texts, which pages of any site may load.
 
-They are built from `widget/` and committed, so that nobody needs Node to run the app. `docs/widget.md` tells how to embed.
+They are built from `widget/` and committed, so that nobody needs Node to run the app. `docs/widget.md` tells how to
+embed them.
 """
 
 from __future__ import annotations

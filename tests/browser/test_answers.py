@@ -134,7 +134,8 @@ async def test_what_an_answer_says_is_never_code_nor_loads_anything(visitor: Vis
     bad = await answer.locator(".markdown").evaluate(
         """root => [...root.querySelectorAll('*')].filter(element =>
           !['P','STRONG','A','SPAN','BUTTON','BR','DIV'].includes(element.tagName)
-          || [...element.attributes].some(({name, value}) => /^on|^style|^srcdoc/.test(name) || /script:|data:/i.test(value))
+          || [...element.attributes].some(
+            ({name, value}) => /^on|^style|^srcdoc/.test(name) || /script:|data:/i.test(value))
         ).map(element => element.outerHTML)"""
     )
     assert bad == []

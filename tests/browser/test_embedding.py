@@ -1,4 +1,4 @@
-"""On other companies' pages: strict policies, hostile styles, several widgets, the JavaScript API, languages, colours."""
+"""On other companies' pages: strict policies, hostile styles, several widgets, calls, languages, colours."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ PASSWORD = "How do I reset my password?"
 
 HOSTILE = """<style>
 html { font-size: 30px; }
-* { color: red !important; font: 40px serif !important; letter-spacing: 9px !important; box-sizing: content-box !important;
+* { color: red !important; font: 40px serif !important; letter-spacing: 9px !important;
+    box-sizing: content-box !important;
     text-transform: uppercase !important; background: yellow !important; opacity: .4 !important; }
 button, textarea, ul { display: none !important; }
-div, p, support-agent { border: 9px solid lime !important; transform: rotate(9deg) !important; filter: blur(3px) !important; }
+div, p, support-agent { border: 9px solid lime !important; transform: rotate(9deg) !important; }
+support-agent { filter: blur(3px) !important; }
 support-agent { display: none !important; }
 .window, .launcher, .root { visibility: hidden !important; }
 </style>"""
@@ -93,6 +95,14 @@ async def test_two_widgets_on_a_page_keep_apart(visitor: Visitor) -> None:
 async def test_the_same_script_twice_is_one_widget(visitor: Visitor) -> None:
     await visitor.visit(visitor.script(), visitor.script())
     await visitor.open()
+    await expect(visitor.page.locator("support-agent")).to_have_count(1)
+
+
+async def test_a_page_may_place_the_element_itself(visitor: Visitor) -> None:
+    element = f'<support-agent data-api="{visitor.line.url}" data-title="Here"></support-agent>'
+    await visitor.visit(element, visitor.script(element="none"))
+    await expect(await visitor.open()).to_have_accessible_name("Here")
+    await visitor.answer(PASSWORD)
     await expect(visitor.page.locator("support-agent")).to_have_count(1)
 
 

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     [("light", "light", 1280, 760), ("dark", "dark", 1280, 760), ("mobile", "light", 390, 780)],
 )
 async def test_a_conversation(
-    visitor: Visitor, desk: Desk, folder: Path, name: str, scheme: Any, width: int, height: int
+    visitor: Visitor, desk: Desk, folder: Path, *, name: str, scheme: Any, width: int, height: int
 ) -> None:
     pictures: list[Path] = []
 

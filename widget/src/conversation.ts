@@ -180,7 +180,8 @@ export class Conversation {
             await this.#stream(outgoing, signal);
             return;
           }
-          await this.#read(true);
+          // Another tab's word may have brought the answer while this one waited.
+          if (unanswered(this.state)?.id === id) await this.#read(true);
           failures = 0;
           if (signal.aborted || unanswered(this.state)?.id !== id) return this.#settled();
           // The server does not have it, or began an answer that nobody finishes: the same message again goes on.

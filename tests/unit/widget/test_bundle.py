@@ -11,6 +11,7 @@ import pytest
 
 from functions.chat_http.widget import FOLDER
 from shared.settings import ROOT
+from tests.node import need_packages
 from tools import widget_tag
 
 SOURCE = ROOT / "widget"
@@ -23,13 +24,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_source_builds_what_is_committed(tmp_path: Path) -> None:
-    if not (node := shutil.which("node")) or not (npm := shutil.which("npm")):
+    if not (node := shutil.which("node")):
         pytest.skip("Node is not installed")
-    if not (SOURCE / "node_modules").exists():
-        install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        installed = subprocess.run(install, cwd=SOURCE, capture_output=True, text=True, check=False)
-        if installed.returncode:
-            pytest.skip(f"the build tools cannot be installed: {installed.stderr[-300:]}")
+    need_packages()
     subprocess.run([node, "node_modules/typescript/bin/tsc", "--noEmit"], cwd=SOURCE, check=True)
     subprocess.run([node, "build.mjs", str(tmp_path)], cwd=SOURCE, check=True, capture_output=True)
     assert files(tmp_path) == files(FOLDER)

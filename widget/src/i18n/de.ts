@@ -23,7 +23,6 @@ const texts: Texts = {
   message: "Ihre Nachricht",
   placeholder: "Nachricht schreiben…",
   send: "Senden",
-  sending: "Wird gesendet…",
   typing: "Antwort wird gesucht…",
   recovering: "Die Verbindung war unterbrochen. Ihre Antwort wird geholt…",
   unsent: "Nicht gesendet",

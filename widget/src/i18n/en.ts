@@ -22,7 +22,6 @@ export const en = {
   message: "Your message",
   placeholder: "Write a message…",
   send: "Send",
-  sending: "Sending…",
   typing: "Looking for an answer…",
   recovering: "The connection was interrupted. Getting your answer…",
   unsent: "Not sent",

@@ -23,7 +23,6 @@ const texts: Texts = {
   message: "Tu mensaje",
   placeholder: "Escribe un mensaje…",
   send: "Enviar",
-  sending: "Enviando…",
   typing: "Buscando una respuesta…",
   recovering: "Se interrumpió la conexión. Recuperando tu respuesta…",
   unsent: "No enviado",

@@ -23,7 +23,6 @@ const texts: Texts = {
   message: "Votre message",
   placeholder: "Écrire un message…",
   send: "Envoyer",
-  sending: "Envoi…",
   typing: "Recherche d’une réponse…",
   recovering: "La connexion a été interrompue. Récupération de la réponse…",
   unsent: "Non envoyé",

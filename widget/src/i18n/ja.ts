@@ -23,7 +23,6 @@ const texts: Texts = {
   message: "メッセージ",
   placeholder: "メッセージを入力…",
   send: "送信",
-  sending: "送信中…",
   typing: "回答を探しています…",
   recovering: "接続が切れました。回答を取得しています…",
   unsent: "未送信",

@@ -23,7 +23,6 @@ const texts: Texts = {
   message: "A sua mensagem",
   placeholder: "Escreva uma mensagem…",
   send: "Enviar",
-  sending: "A enviar…",
   typing: "À procura de uma resposta…",
   recovering: "A ligação foi interrompida. A recuperar a sua resposta…",
   unsent: "Não enviada",
