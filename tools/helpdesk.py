@@ -41,7 +41,7 @@ PAUSE_SECONDS = 10.0
 RECONNECT_SECONDS = (1.0, 30.0)
 """Between two attempts at a push channel: doubles from the first to the second, and is spread at random."""
 RENEW_SECONDS = 120
-"""Before the address of a push channel expires."""
+"""Before the address of a push channel expires; also how long one is used at least."""
 PATIENCE = 20
 """Seconds in which a claim is tried again while the bot finishes an answer."""
 HELP = """\
@@ -306,7 +306,7 @@ class Live:
                     async with http.ws_connect(where["url"], protocols=[where["protocol"]], heartbeat=30) as socket:
                         wait = first
                         expires = datetime.fromisoformat(where["expires_at"]) - datetime.now(UTC)
-                        async with asyncio.timeout(max(first, expires.total_seconds() - RENEW_SECONDS)):
+                        async with asyncio.timeout(max(RENEW_SECONDS, expires.total_seconds() - RENEW_SECONDS)):
                             await self._read(socket, partial(hear, ticket_id))
                 except Refused as refused:
                     if refused.kind == "no-push-channel":

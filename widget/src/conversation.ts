@@ -1,7 +1,7 @@
 // One conversation: its session, sending and recovering, and what other tabs do with it. Knows no element.
 
 import { Disconnected, Refused, type Api, type Credentials, type OutgoingMessage } from "./api";
-import type { NewsSource } from "./news";
+import { Pushed, type NewsSource } from "./news";
 import {
   EMPTY,
   blank,
@@ -14,7 +14,7 @@ import {
   type State,
 } from "./state";
 import type { SessionRecord, SessionStore } from "./storage";
-import type { Rating } from "./wire";
+import type { Negotiated, Rating } from "./wire";
 
 /** What the site says of who the customer is: a token, or how to get a fresh one (each holds once). */
 export type Identity = string | (() => string | Promise<string>) | null;
@@ -28,6 +28,10 @@ const RETRY = 1_000;
 const LONGEST_RETRY = 8_000;
 /** Tries without any connection until the customer is asked to try again. */
 const TRIES = 5;
+
+/** Milliseconds: how often it is told that the customer types, and how long it is shown that a person does. */
+const TELL_TYPING = 4_000;
+const SHOW_TYPING = 7_000;
 
 type Outgoing = OutgoingMessage & { sentAt: number };
 
@@ -46,13 +50,22 @@ export class Conversation {
   readonly #api: Api;
   readonly #storage: SessionStore;
   readonly #news: NewsSource;
+  #typedAt = 0;
+  #stopsTyping: ReturnType<typeof setTimeout> | undefined;
   readonly #onMessage: (message: ChatMessage) => void;
   readonly #unwatch: () => void;
 
-  constructor(api: Api, storage: SessionStore, news: NewsSource, onMessage: (message: ChatMessage) => void) {
+  constructor(api: Api, storage: SessionStore, onMessage: (message: ChatMessage) => void) {
     this.#api = api;
     this.#storage = storage;
-    this.#news = news;
+    this.#news = new Pushed(
+      () => this.#call((session) => this.#api.post<Negotiated>(session, "/negotiate")),
+      (author) => {
+        clearTimeout(this.#stopsTyping);
+        this.#dispatch({ type: "typing", author });
+        this.#stopsTyping = setTimeout(() => this.#dispatch({ type: "typing" }), SHOW_TYPING);
+      },
+    );
     this.#onMessage = onMessage;
     this.#unwatch = storage.watch((before, now) => void this.#changedElsewhere(before, now));
   }
@@ -93,6 +106,13 @@ export class Conversation {
 
   async send(text: string, files: File[]): Promise<void> {
     await this.#deliver({ clientMessageId: newId(), text, files, sentAt: Date.now() }, false);
+  }
+
+  /** The customer is writing: people of the company see it, while they have the conversation. */
+  type(): void {
+    if (this.#current.owner !== "human" || Date.now() - this.#typedAt < TELL_TYPING) return;
+    this.#typedAt = Date.now();
+    this.#call((session) => this.#api.post(session, "/typing")).catch(() => {}); // nobody misses it
   }
 
   /** Send what failed again, under its own id: the server answers it once. */

@@ -50,6 +50,8 @@ export interface State {
   owner: Owner;
   /** The request that a person still has to answer. */
   ticketId: string | null;
+  /** Who of the company is writing, if somebody is. */
+  typing?: string | undefined;
   notice: Notice | null;
   /** The message to be read out; each only once. */
   announced: ChatMessage | null;
@@ -78,6 +80,7 @@ export type Action =
   | { type: "added"; message: WireMessage }
   | { type: "failed"; id: string; notice: Notice }
   | { type: "notice"; notice: Notice | null }
+  | { type: "typing"; author?: string }
   | { type: "rated"; id: string; rating: Rating; comment: string }
   | { type: "ended" }
   | { type: "cleared"; notice: Notice | null };
@@ -125,6 +128,8 @@ export function reduce(state: State, action: Action): State {
       return { ...change(state, action.id, { delivery: "failed" }), ...IDLE, notice: action.notice };
     case "notice":
       return { ...state, notice: action.notice };
+    case "typing":
+      return { ...state, typing: action.author };
     case "rated":
       return change(state, action.id, { feedback: { rating: action.rating, comment: action.comment } });
     case "ended":
@@ -205,6 +210,7 @@ function merged(state: State, news: NewMessages, announce: boolean): State {
     messages: ordered([...kept, ...arrived]),
     owner: news.owner,
     ticketId: news.ticket_id,
+    typing: heard ? undefined : state.typing,
     announced: announce && heard ? heard : state.announced,
   };
   const answered = state.phase !== "idle" && unanswered(next) === null;
