@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from datetime import datetime
 from zlib import crc32
 
@@ -58,7 +59,10 @@ class PushService:
             return
         if not self._workers:
             self._lanes = [asyncio.Queue(LANE) for _ in range(LANES)]
-            self._workers = [asyncio.create_task(self._work(self._channel, lane)) for lane in self._lanes]
+            # Not in the context of the request that came first: its ids would stand in every line of the log.
+            self._workers = [
+                asyncio.create_task(self._work(self._channel, lane), context=Context()) for lane in self._lanes
+            ]
         lane = self._lanes[crc32(session_id.encode()) % LANES]
         for audience in audiences:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -112,6 +113,28 @@ async def test_what_cannot_be_published_is_counted_and_the_next_goes_on(
     await push.drain()
     assert outcomes() == {"failed": 2, "sent": 2}
     assert {frame["seq"] for _, _, frame in channel.published} == {2}
+
+
+async def test_a_failure_is_told_once_and_not_as_the_work_of_the_request_that_came_first(
+    push: PushService, channel: GivenChannel
+) -> None:
+    lines: list[str] = []
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(telemetry.JsonFormatter().format(record))
+
+    service.logger.addHandler(handler := Lines())
+    channel.broken = Unavailable("away")
+    with telemetry.log_context(session_id="s1", invocation_id="i1"):
+        push.tell("s1", {"seq": 1})
+        push.tell("s2", {"seq": 1})
+    await push.drain()
+    service.logger.removeHandler(handler)
+    [line] = lines
+    assert "push_channel_failing" in line
+    assert "s1" not in line
+    assert "i1" not in line
 
 
 async def test_a_publish_that_takes_too_long_is_given_up(
