@@ -22,10 +22,11 @@ from aiohttp import web
 
 from emulators.cosmos.auth import EMULATOR_KEY, is_signed, is_token
 from emulators.cosmos.errors import CosmosError, bad_request, too_large
-from emulators.cosmos.faults import Fault, Faults
+from emulators.cosmos.faults import Fault
 from emulators.cosmos.indexing import check_order
 from emulators.cosmos.query import parse
 from emulators.cosmos.storage import MAX_BATCH_OPERATIONS, MAX_ITEM_BYTES, BatchError, Document, Operation, Storage
+from emulators.faults import Faults
 
 PAGE = 100
 """Items of a query's answer, unless the client asks for fewer."""
@@ -50,7 +51,7 @@ class CosmosServer:
 
     def __init__(self, storage: Storage, key: str = EMULATOR_KEY) -> None:
         self.storage = storage
-        self.faults = Faults()
+        self.faults = Faults[Fault]()
         self.requests: list[Request] = []
         self._key = key
         self.token: str | None = None
@@ -85,7 +86,7 @@ class CosmosServer:
         if request.path.startswith("/_emulator/"):
             return await handler(request)
         operation, name = _operation(request), request.match_info.get("container")
-        fault = self.faults.take(operation, name)
+        fault = self.faults.take(lambda fault: fault.befalls(operation, name))
         partition = request.headers.get("x-ms-documentdb-partitionkey")
         response = None
         if fault is None or fault.applied or not (fault.status or fault.cut):

@@ -56,11 +56,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("passed", ()):
         if report.when == "call" and "tests/contract/" in report.nodeid:
             passed.update(set(report.nodeid.partition("[")[2].rstrip("]").split("-")))
-    if not passed:
-        return
-    terminalreporter.section("contracts: cases passed")
-    for port, adapters in PORTS.items():
-        terminalreporter.line(f"{port}: " + ", ".join(f"{adapter} {passed[adapter]}" for adapter in adapters))
+    counts = {port: [f"{adapter} {passed[adapter]}" for adapter in adapters] for port, adapters in PORTS.items()}
+    if any(passed[adapter] for adapters in PORTS.values() for adapter in adapters):
+        terminalreporter.section("contracts: cases passed")
+        for port, passes in counts.items():
+            terminalreporter.line(f"{port}: {', '.join(passes)}")
 
 
 class Clock:
