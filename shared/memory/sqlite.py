@@ -66,6 +66,24 @@ CREATE TABLE IF NOT EXISTS hits (
     PRIMARY KEY (key, ends, seconds)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS hits_by_end ON hits (ends)
 """
+_FROM_2 = f"""
+DROP INDEX conversations_of_customer;
+DROP INDEX conversations_of_user;
+DROP INDEX conversations_by_expiry;
+DROP INDEX outbox;
+ALTER TABLE conversations RENAME TO conversations_2;
+ALTER TABLE tickets RENAME TO tickets_2;
+{_SCHEMA};
+INSERT INTO conversations
+    SELECT session_id, customer_id, user_id, document ->> 'created_at', expires_at, last_lease, document
+    FROM conversations_2;
+INSERT INTO tickets
+    SELECT session_id, id, created_at, sent, iif(routed, 'open', 'requested'), document FROM tickets_2;
+DROP TABLE conversations_2;
+DROP TABLE tickets_2
+"""  # noqa: S608 - nothing in it is from elsewhere
+_UPGRADES = {1: _FROM_2, 2: _FROM_2}
+"""Version 2 had one index more than version 1, which the schema makes anyway."""
 
 
 def _utc_now() -> datetime:
@@ -85,7 +103,7 @@ class SqliteConversationStore:
     def __init__(
         self, path: Path, *, retention: timedelta = timedelta(0), now: Callable[[], datetime] = _utc_now
     ) -> None:
-        self._database = Database(path, schema=_SCHEMA, version=_VERSION)
+        self._database = Database(path, schema=_SCHEMA, version=_VERSION, upgrades=_UPGRADES)
         self._retention = retention
         self._now = now
 
