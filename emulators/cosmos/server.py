@@ -23,8 +23,9 @@ from emulators.cosmos.auth import EMULATOR_KEY, is_signed
 from emulators.cosmos.errors import CosmosError, bad_request, too_large
 from emulators.cosmos.faults import Fault, Faults
 from emulators.cosmos.indexing import check_order
-from emulators.cosmos.query import parse
+from emulators.cosmos.query import Query, parse
 from emulators.cosmos.storage import MAX_BATCH_OPERATIONS, MAX_ITEM_BYTES, BatchError, Document, Operation, Storage
+from emulators.cosmos.vectors import VectorPolicy
 
 PAGE = 100
 """Items of a query's answer, unless the client asks for fewer."""
@@ -180,7 +181,7 @@ class CosmosServer:
         if operation in ("query", "plan", "feed"):
             if operation == "plan":
                 body = await request.json()
-                _query(body)
+                _query(body, container)
                 return self._respond(200, _PLAN)
             if partition is None and operation == "query" and not _is_true(request, "query-enablecrosspartition"):
                 raise bad_request("Cross partition query is required but disabled.")
@@ -237,7 +238,7 @@ class CosmosServer:
     ) -> web.Response:
         """All of them or those of a query, a page at a time. A continuation is the number of rows that were read."""
         if _is_query(request):
-            query = _query(await request.json())
+            query = _query(await request.json(), container or {})
             check_order(query.order, (container or {}).get("indexingPolicy", {}) if container else _ALL_INDEXED)
             rows = query.run(rows)
         wanted = int(request.headers.get("x-ms-max-item-count", -1))
@@ -380,8 +381,9 @@ def _partition(request: web.Request) -> str | None:
     return json.dumps(json.loads(text)[0]) if text else None
 
 
-def _query(body: Mapping[str, Any]) -> Any:
-    return parse(body["query"], {one["name"]: one["value"] for one in body.get("parameters") or []})
+def _query(body: Mapping[str, Any], container: Mapping[str, Any]) -> Query:
+    parameters = {one["name"]: one["value"] for one in body.get("parameters") or []}
+    return parse(body["query"], parameters, VectorPolicy.of(container))
 
 
 def _read_charge(size: int) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from shared.errors import IndexModelMismatch, Unavailable
-from shared.knowledge import chroma
+from shared.knowledge import chroma, cosmos
 from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, VectorIndex
 from tests.fakes import Generation, InMemoryIndex
@@ -59,15 +59,29 @@ def record(name: str, **changes: object) -> DocumentRecord:
 type Open = Callable[..., VectorIndex]
 
 
-@pytest.fixture(params=["chroma", "memory"])
-async def open_index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+@pytest.fixture
+def chroma_index(tmp_path: Path) -> Callable[[str], VectorIndex]:
+    return lambda model: ChromaIndex(tmp_path / "index", model)
+
+
+@pytest.fixture
+def memory_index() -> Callable[[str], VectorIndex]:
+    generations: list[Generation] = []
+    return lambda model: InMemoryIndex(model, generations)
+
+
+@pytest.fixture(params=["chroma_index", "cosmos_index", "memory_index"])
+def new_index(request: pytest.FixtureRequest) -> Callable[[str], VectorIndex]:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+async def open_index(new_index: Callable[[str], VectorIndex]) -> AsyncIterator[Open]:
     """Opens one more instance on the same data, as another process would."""
     opened: list[VectorIndex] = []
-    generations: list[Generation] = []
 
     def open_one(model: str = MODEL) -> VectorIndex:
-        chroma_is_meant = request.param == "chroma"
-        opened.append(ChromaIndex(tmp_path / "index", model) if chroma_is_meant else InMemoryIndex(model, generations))
+        opened.append(new_index(model))
         return opened[-1]
 
     yield open_one
@@ -198,6 +212,7 @@ async def test_as_many_vectors_as_chunks_are_needed(index: VectorIndex) -> None:
 
 async def test_more_than_one_batch(index: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chroma, "BATCH", 10)
+    monkeypatch.setattr(cosmos, "BATCH", 10)
     chunks = [chunk(n) for n in range(25)]
     await index.upsert(chunks, np.stack([axis(n) for n in range(25)]))
     await index.refresh([replace(c, version="v2") for c in chunks])
@@ -409,6 +424,7 @@ async def test_a_publication_that_is_cut_short_counts(tmp_path: Path, monkeypatc
 
 async def test_chunks_are_counted_by_document(index: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chroma, "BATCH", 2)
+    monkeypatch.setattr(cosmos, "BATCH", 2)
     assert await index.chunk_counts() == {}
     chunks = [chunk(n) for n in range(3)] + [chunk(n, "other.md") for n in range(2)]
     await index.upsert(chunks, np.stack([axis(n) for n in range(5)]))
