@@ -32,7 +32,7 @@ class _Undefined:
 
 UNDEFINED = _Undefined()
 _TOKEN = re.compile(
-    r"""\s*(?: (?P<number>-?\d+(?:\.\d+)?) | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") | (?P<parameter>@\w+)
+    r"""\s*(?: (?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?) | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") | (?P<parameter>@\w+)
         | (?P<word>[A-Za-z_]\w*) | (?P<sign><=|>=|!=|<>|[=<>()*,.\[\]]) )""",
     re.VERBOSE,
 )
