@@ -32,8 +32,8 @@ class _Undefined:
 
 UNDEFINED = _Undefined()
 _TOKEN = re.compile(
-    r"""\s*(?: (?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?) | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") | (?P<parameter>@\w+)
-        | (?P<word>[A-Za-z_]\w*) | (?P<sign><=|>=|!=|<>|[=<>()*,.\[\]]) )""",
+    r"""\s*(?: (?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?) | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+        | (?P<parameter>@\w+) | (?P<word>[A-Za-z_]\w*) | (?P<sign><=|>=|!=|<>|[=<>()*,.\[\]]) )""",
     re.VERBOSE,
 )
 _RESERVED = frozenset("SELECT TOP VALUE FROM WHERE ORDER BY ASC DESC OFFSET LIMIT AND OR NOT IN AS".split())
