@@ -15,7 +15,7 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulators.cosmos.errors import bad_request
@@ -31,6 +31,8 @@ class _Undefined:
 
 
 UNDEFINED = _Undefined()
+MERGED = "/* the client merges */ "
+"""Put before a query by the plan for it: see `Query.merged`. Azure rewrites the query itself."""
 _TOKEN = re.compile(
     r"""\s*(?: (?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?) | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
         | (?P<parameter>@\w+) | (?P<word>[A-Za-z_]\w*) | (?P<sign><=|>=|!=|<>|[=<>()*,.\[\]]) )""",
@@ -108,12 +110,28 @@ class Query:
     order: Sequence[Order] = field(default_factory=list[Order])
     offset: int = 0
     limit: int | None = None
+    merged: bool = False
+    """The client puts the rows of all partitions in order: each comes with what it is ordered by."""
+
+    @property
+    def by_distance(self) -> bool:
+        return any(order.by_distance for order in self.order)
 
     def run(self, items: Iterable[Item]) -> list[Any]:
+        if not self.merged:
+            return self.select(items)
+        by = self.order[0].value
+        found = replace(self, columns=None, value=False, merged=False).select(items)
+        rows = replace(self, where=None, order=(), offset=0, limit=None).select(found)
+        return [
+            {"_rid": item["_rid"], "orderByItems": [{"item": by(item)}], "payload": row}
+            for item, row in zip(found, rows, strict=True)
+        ]
+
+    def select(self, items: Iterable[Item]) -> list[Any]:
         rows = [item for item in items if self.where is None or self.where(item) is True]
-        for order in self.order:
-            if order.by_distance:
-                rows = [item for item in rows if order.value(item) is not UNDEFINED]
+        if self.by_distance:
+            rows = [item for item in rows if self.order[0].value(item) is not UNDEFINED]
         for order in reversed(self.order):
             rows.sort(key=lambda item: _sort_key(order.value(item)), reverse=order.descending)
         rows = rows[self.offset : None if self.limit is None else self.offset + self.limit]
@@ -133,7 +151,9 @@ def _sort_key(value: Any) -> tuple[int, Any]:
 
 def parse(text: str, parameters: Mapping[str, Any], vectors: VectorPolicy | None = None) -> Query:
     """`vectors` is the container's policy for them. Raises `CosmosError` 400 for what is no such query."""
-    return _Parser(text, parameters, vectors or VectorPolicy()).query()
+    query = _Parser(text.removeprefix(MERGED), parameters, vectors or VectorPolicy()).query()
+    query.merged = text.startswith(MERGED)
+    return query
 
 
 class _Parser:
@@ -171,7 +191,7 @@ class _Parser:
             query.limit = self._number()
         if self._peek():
             raise self._wrong()
-        if any(order.by_distance for order in query.order):
+        if query.by_distance:
             if len(query.order) > 1:
                 raise bad_request("ORDER BY VectorDistance cannot be combined with another order.")
             if query.limit is None:

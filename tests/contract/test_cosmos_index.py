@@ -51,10 +51,11 @@ def index(open_index: Callable[[], VectorIndex]) -> VectorIndex:
 
 
 async def asked(cosmos: CosmosEmulator, call: Awaitable[object]) -> Counter[str]:
-    """The requests of a call on items, by operation and container. The SDK's plan of a query is none."""
+    """The requests of a call on items, by operation and container. Left out is how the SDK learns that it has to merge
+    a vector search itself: a query that is refused, and a plan."""
     cosmos.server.requests.clear()
     await call
-    counted = [one for one in cosmos.server.requests if one.operation not in ("metadata", "plan")]
+    counted = [one for one in cosmos.server.requests if one.status < 400 and one.operation not in ("metadata", "plan")]
     return Counter(f"{one.operation} {one.container}" for one in counted)
 
 

@@ -139,9 +139,12 @@ async def test_vectors_are_searched_as_the_container_says(emulator: CosmosEmulat
         await refused(400, database.replace_container(places, **{**about, "vector_embedding_policy": changed}))
         for n, at in enumerate([[1, 0], [0, 1], [1, 1]]):
             await places.create_item(thing(str(n), f"p{n}", at=at))
+        emulator.reset()
         query = "SELECT TOP 2 c.id FROM c ORDER BY VectorDistance(c.at, @vector)"
         found = places.query_items(query, parameters=[{"name": "@vector", "value": [3, 1]}])
         assert [row["id"] async for row in found] == ["0", "2"]
+        asked = [(one.operation, one.status) for one in emulator.server.requests if one.operation in ("query", "plan")]
+        assert asked == [("query", 400), ("plan", 200), ("query", 200)]  # the SDK merged the partitions' rows
 
 
 async def test_an_item_goes_when_its_time_is_over(emulator: CosmosEmulator, container: Any) -> None:
