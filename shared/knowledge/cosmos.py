@@ -153,8 +153,10 @@ class CosmosVectorIndex:
 
     async def query(self, vector: Vectors, *, limit: int, filters: Filters | None = None) -> Sequence[Match]:
         conditions, wanted = list[str](), dict[str, Any]()
-        for key, text in (filters or {}).items():
-            names = {f"{key}{n}": one for n, one in enumerate((EVERYONE, *sorted(values(key, text))))}
+        for key in FILTERS:  # what becomes part of the query is never the caller's text
+            if filters is None or key not in filters:
+                continue
+            names = {f"{key}{n}": one for n, one in enumerate((EVERYONE, *sorted(values(key, filters[key]))))}
             conditions.append(" OR ".join(f"ARRAY_CONTAINS(c.meant_for.{key}, @{name})" for name in names))
             wanted |= names
         return await self._nearest(vector, limit, conditions, wanted)
