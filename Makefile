@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test isolation chaos bench-ingestion eval lint format types lock setup setup-dev clean
+.PHONY: help run demo rehearsal test isolation chaos bench-ingestion bench-index eval lint format types lock setup setup-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: 
 
 bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DATA=FOLDER for a corpus, ARGS for options)
 	@$(PY) -m benchmarks.ingestion $(if $(DATA),--data $(DATA)) $(ARGS)
+
+bench-index: setup-dev ## Measure the search index at 1,000 to 100,000 chunks (ARGS="--sizes …")
+	@$(PY) -m benchmarks.index_scale $(ARGS)
 
 chaos: setup-dev ## Play 1,000 conversations in which everything fails, and print the figures
 	@CHAOS_CONVERSATIONS=1000 $(PY) -m pytest -s tests/integration/test_escalation_chaos.py

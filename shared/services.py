@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shared.knowledge.ingestion import IngestionService
     from shared.knowledge.parsing import DocumentParser
     from shared.knowledge.retrieval import Retriever
+    from shared.memory.cosmos_client import Cosmos
     from shared.memory.store import ConversationStore
     from shared.security.identity import IdentityTokens
     from shared.security.ratelimits import RateLimiter
@@ -59,13 +60,22 @@ class Services:
     @cached_property
     def store(self) -> ConversationStore:
         retention = timedelta(days=self.settings.retention_days)
-        if account := self._cosmos_account:
+        if self._cosmos:
             from shared.memory.cosmos import CosmosConversationStore
 
-            return CosmosConversationStore(*account, self.settings.cosmos_database, retention=retention, now=self._now)
+            return CosmosConversationStore(self._cosmos, retention=retention, now=self._now)
         from shared.memory.sqlite import SqliteConversationStore
 
         return SqliteConversationStore(self.settings.data_dir / "conversations.db", retention=retention, now=self._now)
+
+    @cached_property
+    def _cosmos(self) -> Cosmos | None:
+        """The process's one client."""
+        if (account := self._cosmos_account) is None:
+            return None
+        from shared.memory.cosmos_client import Cosmos
+
+        return Cosmos(*account, self.settings.cosmos_database)
 
     @property
     def _cosmos_account(self) -> tuple[str, Any] | None:
@@ -150,6 +160,10 @@ class Services:
 
     @cached_property
     def index(self) -> VectorIndex:
+        if self.settings.vector_index == "cosmos" and self._cosmos:
+            from shared.knowledge.cosmos import CosmosVectorIndex
+
+            return CosmosVectorIndex(self._cosmos, self.embedder.fingerprint, self.embedder.dimensions)
         from shared.knowledge.chroma import ChromaIndex
 
         return ChromaIndex(self._chroma_server or self.settings.data_dir / "index", self.embedder.fingerprint)
@@ -361,8 +375,14 @@ class Services:
         if cosmos := self._cosmos_account:
             from shared.memory.cosmos_schema import CONTAINERS, create
 
-            await create(*cosmos, self.settings.cosmos_database)
-            made += [f"Cosmos DB: {self.settings.cosmos_database}/{container}" for container in CONTAINERS]
+            database, containers, vectors = self.settings.cosmos_database, dict(CONTAINERS), None
+            if self.settings.vector_index == "cosmos":
+                from shared.knowledge import cosmos_schema
+
+                containers |= cosmos_schema.containers(self.embedder.dimensions)
+                vectors = cosmos_schema.vectors(self.embedder.dimensions)
+            await create(*cosmos, database, containers, vectors)
+            made += [f"Cosmos DB: {database}/{container}" for container in containers]
         if account := self._blob_account:
             from shared.escalation import transcripts
             from shared.knowledge import documents

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     cosmos_connection_string: SecretStr = Field(
         SecretStr(""), description="Endpoint and key in place of COSMOS_ENDPOINT, for emulators."
     )
+    vector_index: Literal["chroma", "cosmos"] = Field(
+        "chroma", description="Where the search index is: `chroma`, or `cosmos` for vector search in that account."
+    )
 
     documents_storage: SecretStr = Field(
         SecretStr(""),
@@ -192,6 +195,10 @@ class Settings(BaseSettings):
         problems: list[str] = []
         if self.cosmos_endpoint and self.cosmos_connection_string.get_secret_value():
             problems.append("COSMOS_CONNECTION_STRING: is for emulators; leave it out beside COSMOS_ENDPOINT")
+        if self.vector_index == "cosmos" and not (
+            self.cosmos_endpoint or self.cosmos_connection_string.get_secret_value()
+        ):
+            problems.append("VECTOR_INDEX: `cosmos` needs COSMOS_ENDPOINT or COSMOS_CONNECTION_STRING")
         if self.service_bus__fullyqualifiednamespace and self.service_bus.get_secret_value():
             problems.append("SERVICE_BUS: is for emulators; leave it out beside SERVICE_BUS__fullyQualifiedNamespace")
         if self.documents_storage__blobserviceuri and self.documents_storage.get_secret_value():

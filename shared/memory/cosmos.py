@@ -78,22 +78,20 @@ class _Step[T]:
 
 
 class CosmosConversationStore:
-    """`endpoint` and `credential` (a key, or an async `TokenCredential`) name the account; `create` in `cosmos_schema`
-    makes the database. An expired conversation is kept for `retention`; then Cosmos DB removes its items by their ttl.
+    """`create` in `cosmos_schema` makes the database. An expired conversation is kept for `retention`; then Cosmos DB
+    removes its items by their ttl. To close it closes the client, which others may share.
 
     The token of a turn is its lease's end, as in `sqlite.py`.
     """
 
     def __init__(
         self,
-        endpoint: str,
-        credential: Any,
-        database: str,
+        cosmos: Cosmos,
         *,
         retention: timedelta = timedelta(0),
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._cosmos = Cosmos(endpoint, credential, database)
+        self._cosmos = cosmos
         self._conversations = Container(self._cosmos, schema.CONVERSATIONS)
         self._operators = Container(self._cosmos, schema.OPERATORS)
         self._facts = CosmosFacts(self._cosmos, self._conversations, now)

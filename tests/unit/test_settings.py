@@ -36,6 +36,7 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
         ({"TOKEN_SECRET": SECRET, "CHAT_PROVIDER": "openai"}, "OPENAI_API_KEY"),
         ({"TOKEN_SECRET": SECRET, "CHAT_PROVIDER": "azure_openai"}, "AZURE_OPENAI_ENDPOINT"),
         ({"AUTH_MODE": "open", "COSMOS_ENDPOINT": "x", "COSMOS_CONNECTION_STRING": "y"}, "COSMOS_CONNECTION_STRING"),
+        ({"AUTH_MODE": "open", "VECTOR_INDEX": "cosmos"}, "VECTOR_INDEX"),
         (
             {"AUTH_MODE": "open", "SERVICE_BUS": "x", "SERVICE_BUS__fullyQualifiedNamespace": "y"},
             "SERVICE_BUS__fullyQualifiedNamespace",
