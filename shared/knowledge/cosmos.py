@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
 from secrets import token_hex
@@ -24,11 +23,9 @@ from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
 from shared.knowledge.index import Chunk, DocumentRecord, Match, VectorIndex
 from shared.knowledge.terms import codes
-from shared.memory.cosmos_client import BATCH, Container, Cosmos, Item, Operation, again
+from shared.memory.cosmos_client import BATCH, Container, Cosmos, Item, Operation, again, batches
 from shared.memory.cosmos_items import document, item_id, value
 
-BATCH_BYTES = 1_500_000
-"""Most bytes of one batch: a request may have 2 MB."""
 CLEARED_AT_ONCE = 1_000
 """Chunks of an abandoned generation that are looked up at once."""
 GRACE_SECONDS = 5.0
@@ -106,7 +103,7 @@ class CosmosVectorIndex:
             for chunk, vector in zip(chunks, vectors, strict=True)
         ]
         for partition, own in _by_partition(items).items():
-            for part in _batches([("upsert", (item,)) for item in own]):
+            for part in batches([("upsert", (item,)) for item in own]):
                 await again(lambda partition=partition, part=part: self._chunks(used).batch(partition, part))
 
     async def refresh(self, chunks: Sequence[Chunk]) -> None:
@@ -120,7 +117,7 @@ class CosmosVectorIndex:
                     for item in own
                     if item["id"] in known
                 ]
-                for part in _batches(changes):
+                for part in batches(changes):
                     await self._chunks(used).batch(partition, part)
 
             await again(work)
@@ -346,7 +343,7 @@ class CosmosVectorIndex:
         async def work() -> int:
             rows = await container.query(text, **parameters, generation=used.name)
             for partition, own in _by_partition(rows).items():
-                for part in _batches([("delete", (row["id"],)) for row in own]):
+                for part in batches([("delete", (row["id"],)) for row in own]):
                     await container.batch(partition, part)
             return len(rows)
 
@@ -408,17 +405,3 @@ def _by_partition(items: Iterable[Item]) -> Mapping[str, list[Item]]:
     for item in items:
         found[item["partition"]].append(item)
     return found
-
-
-def _batches(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
-    """As many at once as Cosmos DB takes."""
-    part, size = list[Operation](), 0
-    for operation in operations:
-        length = len(json.dumps(operation[1]))
-        if part and (len(part) == BATCH or size + length > BATCH_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(operation)
-        size += length
-    if part:
-        yield part

@@ -12,6 +12,7 @@ from sqlite3 import Connection
 from shared.errors import Conflict, NotFound, TurnInProgress
 from shared.escalation.outbox import OutboxEvent, customer_message
 from shared.escalation.ticket import Status, Ticket
+from shared.memory import sqlite_backup
 from shared.memory.codec import decode, encode
 from shared.memory.models import (
     Conversation,
@@ -23,7 +24,7 @@ from shared.memory.models import (
     OpenTurn,
     Operator,
 )
-from shared.memory.store import TicketState
+from shared.memory.store import Stored, TicketState
 from shared.sqlite import Database, iso
 
 PURGED_AT_ONCE = 20
@@ -405,6 +406,28 @@ class SqliteConversationStore:
     async def save_operator(self, operator: Operator) -> None:
         def work(db: Connection) -> None:
             db.execute("INSERT OR REPLACE INTO operators VALUES (?, ?)", (operator.username, encode(operator)))
+
+        await self._database.write(work)
+
+    # ---- backup
+    async def everything(self) -> AsyncIterator[Stored]:
+        after = ""
+
+        def work(db: Connection) -> Sequence[Stored]:
+            return sqlite_backup.of_conversations(db, after, RECORDS_AT_ONCE)
+
+        while page := await self._database.read(work):
+            for one in page:
+                if isinstance(one, Conversation):
+                    after = one.session_id
+                yield one
+        for one in await self._database.read(sqlite_backup.of_people):
+            yield one
+
+    async def put_back(self, values: Sequence[Stored]) -> None:
+        def work(db: Connection) -> None:
+            for value in values:
+                sqlite_backup.put_back(db, value)
 
         await self._database.write(work)
 
