@@ -96,6 +96,12 @@ param logRetentionDays int = 30
 @description('GB of logs a day at most; each costs about $2.30. What is more is dropped.')
 param logDailyGigabytes int = 1
 
+@description('owner/name of the repository whose GitHub Actions deploy. Empty: people do. Free.')
+param githubRepository string = ''
+
+@description('The environment there; its reviewers approve. Free.')
+param githubEnvironment string = 'production'
+
 @description('More app settings by name, as docs/settings.md lists them: { SESSION_HOURS: \'12\' }. Free.')
 param moreSettings object = {}
 
@@ -277,6 +283,20 @@ module app 'modules/app.bicep' = {
   }
 }
 
+module pipeline 'modules/pipeline.bicep' = if (!empty(githubRepository)) {
+  name: 'pipeline'
+  scope: group
+  params: {
+    name: 'id-pipeline-${token}'
+    location: location
+    tags: tags
+    repository: githubRepository
+    githubEnvironment: githubEnvironment
+    appName: app.outputs.name
+    hostStorageName: storage.outputs.hostName
+  }
+}
+
 // Named as the app's settings, so that `azd env get-values` serves the operator's commands as they are.
 output COSMOS_ENDPOINT string = cosmos.outputs.endpoint
 output COSMOS_DATABASE string = cosmos.outputs.databaseName
@@ -294,3 +314,6 @@ output APP_NAME string = app.outputs.name
 output KEY_VAULT_NAME string = vault.outputs.name
 output EVENT_TOPIC_NAME string = events.outputs.name
 output RELEASES_ACCOUNT string = storage.outputs.hostName
+
+// For the variable AZURE_CLIENT_ID of the GitHub environment.
+output PIPELINE_CLIENT_ID string = empty(githubRepository) ? '' : pipeline!.outputs.clientId

@@ -40,6 +40,8 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
             {"AUTH_MODE": "open", "SERVICE_BUS": "x", "SERVICE_BUS__fullyQualifiedNamespace": "y"},
             "SERVICE_BUS__fullyQualifiedNamespace",
         ),
+        ({"TOKEN_SECRET": f"@Microsoft.KeyVault(SecretUri={SECRET})"}, "TOKEN_SECRET"),
+        ({"AUTH_MODE": "open", "OPENAI_API_KEY": "@Microsoft.KeyVault(SecretUri=x)"}, "OPENAI_API_KEY"),
         ({"AUTH_MODE": "open", "PUBLIC_URL": "example.com"}, "PUBLIC_URL"),
         ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/"}, "WEBHOOK_SECRET"),
         ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/", "WEBHOOK_SECRET": "short"}, "WEBHOOK_SECRET"),
