@@ -18,7 +18,7 @@ COPY local local
 COPY tools tools
 COPY samples samples
 RUN echo "$BUILD_ID" >BUILD
-USER agent
+USER 10001
 VOLUME /data
 EXPOSE 7071
 HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --retries=3 \

@@ -14,6 +14,7 @@ param location string
 param operatorPrincipalId string = ''
 
 @allowed(['User', 'Group', 'ServicePrincipal'])
+@description('What that is.')
 param operatorPrincipalType string = 'User'
 
 @description('How the agent names the company it answers for.')

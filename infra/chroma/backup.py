@@ -1,8 +1,8 @@
 """Copy Chroma's folder while the server works on it: `backup.py DATA BACKUPS`. Keeps the last three copies.
 
-Runs by itself in a stock Python image. SQLite gives a consistent copy of its file at any time, and holds every write until
-it is in the vectors' files too. Those are written now and then: a copy during which one changed is made again. Restore by
-copying a folder back while no server runs. Exit code 1: no quiet moment was found.
+Runs by itself in a stock Python image. SQLite gives a consistent copy of its file at any time, and holds every write
+until it is in the vectors' files too. Those are written now and then: a copy during which one changed is made again.
+Restore by copying a folder back while no server runs. Exit code 1: no quiet moment was found.
 """
 
 import shutil
