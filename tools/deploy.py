@@ -81,7 +81,7 @@ def deploy(target: Target, package: Path) -> None:
     where = ("--resource-group", target.group, "--name", target.app)
     az("functionapp", "deployment", "source", "config-zip", *where, "--src", str(package))
     wait_for(target.url, build)
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     blobs(target, "upload", "--file", str(package), "--name", f"{now}_{build}.zip")
     for old in releases(target)[:-KEPT]:
         blobs(target, "delete", "--name", old.name)

@@ -90,8 +90,6 @@ class File:
                 return self.value(node.named_children[-1], bound)
             case "parenthesized_expression":
                 return self.value(node.named_children[-1], bound)
-            case "call_expression" if _text(node.named_children[0]) == "map":
-                return self._map(node, bound)
             case "call_expression" if _text(node.named_children[0]) in ("union", "concat"):
                 return [self.value(argument, bound) for argument in node.named_children[1].named_children]
             case _:
@@ -126,14 +124,6 @@ class File:
         if not isinstance(items, list):
             return Expression(_text(node))
         return [self.value(body, {**bound, variable: item}) for item in items]
-
-    def _map(self, node: Node, bound: Mapping[str, Any]) -> Any:
-        over, function = node.named_children[1].named_children
-        items = self.value(over, bound)
-        if not isinstance(items, list):
-            return Expression(_text(node))
-        parameter, body = function.named_children[0], function.named_children[-1]
-        return [self.value(body, {**bound, _text(parameter): item}) for item in items]
 
 
 def _loop(node: Node) -> tuple[str, Node, Node]:

@@ -195,7 +195,7 @@ def test_with_private_networking_stores_have_no_public_address() -> None:
         assert properties["publicNetworkAccess"] == "private && empty(allowedAddresses) ? 'Disabled' : 'Enabled'"
         if name != "cosmos":
             assert properties["networkAcls"]["defaultAction"] == "private ? 'Deny' : 'Allow'"
-    assert FILES["cosmos"].of("resource")["account"].body["properties"]["ipRules"].startswith("private ?")
+    assert FILES["cosmos"].of("resource")["account"].body["properties"]["ipRules"] == "private ? addresses : []"
 
 
 def test_every_private_endpoint_finds_its_zone() -> None:

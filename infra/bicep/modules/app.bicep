@@ -42,43 +42,42 @@ param allowedOrigins string
 @description('More app settings, as docs/settings.md lists them.')
 param moreSettings object
 
-var settings = union(
-  {
-    // Which of the app's identities, for each connection of the host and for the SDKs.
-    AZURE_CLIENT_ID: identityClientId
-    AzureWebJobsStorage__credential: 'managedidentity'
-    AzureWebJobsStorage__clientId: identityClientId
-    AzureWebJobsStorage__blobServiceUri: hostBlobUri
-    AzureWebJobsStorage__queueServiceUri: hostQueueUri
-    AzureWebJobsStorage__tableServiceUri: hostTableUri
-    AzureWebJobsDisableHomepage: 'true'
-    APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
-    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-    DOCUMENTS_STORAGE__credential: 'managedidentity'
-    DOCUMENTS_STORAGE__clientId: identityClientId
-    DOCUMENTS_STORAGE__blobServiceUri: documentsBlobUri
-    DOCUMENTS_STORAGE__queueServiceUri: documentsQueueUri
-    SERVICE_BUS__credential: 'managedidentity'
-    SERVICE_BUS__clientId: identityClientId
-    SERVICE_BUS__fullyQualifiedNamespace: serviceBusHostName
-    COSMOS_ENDPOINT: cosmosEndpoint
-    COSMOS_DATABASE: cosmosDatabase
-    VECTOR_INDEX: vectorIndex
-    // The package is read-only; nothing that must last is written.
-    DATA_DIR: '/tmp/support-agent'
-    AUTH_MODE: 'token'
-    TOKEN_SECRET: '@Microsoft.KeyVault(SecretUri=${tokenSecretUri})'
-    // Azure's front end writes the client's address.
-    TRUSTED_PROXIES: '1'
-    PUBLIC_URL: 'https://${app.properties.defaultHostName}'
-    COMPANY_NAME: companyName
-    ALLOWED_ORIGINS: allowedOrigins
-    CHAT_PROVIDER: empty(modelEndpoint) ? 'extractive' : 'azure_openai'
-  },
-  empty(chromaUrl) ? {} : { CHROMA_URL: chromaUrl },
-  empty(modelEndpoint) ? {} : { AZURE_OPENAI_ENDPOINT: modelEndpoint, AZURE_OPENAI_DEPLOYMENT: modelDeployment },
-  moreSettings
-)
+var always = {
+  // Which of the app's identities, for each connection of the host and for the SDKs.
+  AZURE_CLIENT_ID: identityClientId
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identityClientId
+  AzureWebJobsStorage__blobServiceUri: hostBlobUri
+  AzureWebJobsStorage__queueServiceUri: hostQueueUri
+  AzureWebJobsStorage__tableServiceUri: hostTableUri
+  AzureWebJobsDisableHomepage: 'true'
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+  DOCUMENTS_STORAGE__credential: 'managedidentity'
+  DOCUMENTS_STORAGE__clientId: identityClientId
+  DOCUMENTS_STORAGE__blobServiceUri: documentsBlobUri
+  DOCUMENTS_STORAGE__queueServiceUri: documentsQueueUri
+  SERVICE_BUS__credential: 'managedidentity'
+  SERVICE_BUS__clientId: identityClientId
+  SERVICE_BUS__fullyQualifiedNamespace: serviceBusHostName
+  COSMOS_ENDPOINT: cosmosEndpoint
+  COSMOS_DATABASE: cosmosDatabase
+  VECTOR_INDEX: vectorIndex
+  // The package is read-only; nothing that must last is written.
+  DATA_DIR: '/tmp/support-agent'
+  AUTH_MODE: 'token'
+  TOKEN_SECRET: '@Microsoft.KeyVault(SecretUri=${tokenSecretUri})'
+  // Azure's front end writes the client's address.
+  TRUSTED_PROXIES: '1'
+  PUBLIC_URL: 'https://${app.properties.defaultHostName}'
+  COMPANY_NAME: companyName
+  ALLOWED_ORIGINS: allowedOrigins
+  CHAT_PROVIDER: empty(modelEndpoint) ? 'extractive' : 'azure_openai'
+}
+var withChroma = empty(chromaUrl) ? {} : { CHROMA_URL: chromaUrl }
+var model = { AZURE_OPENAI_ENDPOINT: modelEndpoint, AZURE_OPENAI_DEPLOYMENT: modelDeployment }
+var withModel = empty(modelEndpoint) ? {} : model
+var settings = union(always, withChroma, withModel, moreSettings)
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName

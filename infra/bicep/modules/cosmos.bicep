@@ -19,7 +19,10 @@ param endpointSubnetId string
 param allowedAddresses array
 
 var serverless = throughput == 0
+var billing = serverless ? [{ name: 'EnableServerless' }] : []
+var search = withIndex ? [{ name: 'EnableNoSQLVectorSearch' }] : []
 var private = !empty(endpointSubnetId)
+var addresses = [for address in allowedAddresses: { ipAddressOrRange: address }]
 var dataContributor = '00000000-0000-0000-0000-000000000002'
 
 var memory = [
@@ -27,26 +30,29 @@ var memory = [
     name: 'conversations'
     partitionKey: '/session_id'
     included: [
-      '/session_id'
-      '/type'
-      '/seq'
-      '/answer_to'
-      '/kept_until'
-      '/stored_at'
-      '/document/created_at'
-      '/document/customer_id'
-      '/document/user_id'
-      '/document/status'
-      '/document/team'
-      '/document/assignee'
-      '/document/touched_at'
-      '/document/sent_at'
+      { path: '/session_id/?' }
+      { path: '/type/?' }
+      { path: '/seq/?' }
+      { path: '/answer_to/?' }
+      { path: '/kept_until/?' }
+      { path: '/stored_at/?' }
+      { path: '/document/created_at/?' }
+      { path: '/document/customer_id/?' }
+      { path: '/document/user_id/?' }
+      { path: '/document/status/?' }
+      { path: '/document/team/?' }
+      { path: '/document/assignee/?' }
+      { path: '/document/touched_at/?' }
+      { path: '/document/sent_at/?' }
     ]
-    composite: [['/document/created_at', '/id'], ['/document/created_at', '/session_id']]
+    composite: [
+      [{ path: '/document/created_at', order: 'ascending' }, { path: '/id', order: 'ascending' }]
+      [{ path: '/document/created_at', order: 'ascending' }, { path: '/session_id', order: 'ascending' }]
+    ]
   }
-  { name: 'customers', partitionKey: '/customer_id', included: ['/customer_id'], composite: [] }
-  { name: 'operators', partitionKey: '/id', included: ['/id'], composite: [] }
-  { name: 'limits', partitionKey: '/id', included: ['/id'], composite: [] }
+  { name: 'customers', partitionKey: '/customer_id', included: [{ path: '/customer_id/?' }], composite: [] }
+  { name: 'operators', partitionKey: '/id', included: [{ path: '/id/?' }], composite: [] }
+  { name: 'limits', partitionKey: '/id', included: [{ path: '/id/?' }], composite: [] }
 ]
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
@@ -58,10 +64,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
     databaseAccountOfferType: 'Standard'
     locations: [{ locationName: location, failoverPriority: 0 }]
     consistencyPolicy: { defaultConsistencyLevel: 'Session' }
-    capabilities: concat(
-      serverless ? [{ name: 'EnableServerless' }] : [],
-      withIndex ? [{ name: 'EnableNoSQLVectorSearch' }] : []
-    )
+    capabilities: concat(billing, search)
     disableLocalAuth: true
     disableKeyBasedMetadataWriteAccess: true
     minimalTlsVersion: 'Tls12'
@@ -69,7 +72,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
     backupPolicy: { type: 'Continuous', continuousModeProperties: { tier: 'Continuous7Days' } }
     publicNetworkAccess: private && empty(allowedAddresses) ? 'Disabled' : 'Enabled'
     // Any rule keeps everybody else out: without a private endpoint also the app.
-    ipRules: private ? map(allowedAddresses, address => { ipAddressOrRange: address }) : []
+    ipRules: private ? addresses : []
   }
 }
 
@@ -96,9 +99,9 @@ resource containers 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containe
         indexingPolicy: {
           indexingMode: 'consistent'
           automatic: true
-          includedPaths: map(container.included, path => { path: '${path}/?' })
+          includedPaths: container.included
           excludedPaths: [{ path: '/*' }]
-          compositeIndexes: map(container.composite, paths => map(paths, path => { path: path, order: 'ascending' }))
+          compositeIndexes: container.composite
         }
       }
     }
