@@ -55,7 +55,7 @@ param chromaMemory string = '1Gi'
 param embeddingDimensions int = 384
 
 @minValue(0)
-@description('Cosmos DB. 0: serverless, about $0.28 per million request units. Else autoscale up to so many a second; 1000 cost $9 to $88 a month. For good.')
+@description('Cosmos DB. 0: serverless, about $0.28 per million request units. Else autoscale up to so many a second; 1000 cost $9 to $88 a month, with vectorIndex = cosmos six times that. For good.')
 param cosmosThroughput int = 0
 
 @allowed(['Standard', 'Premium'])

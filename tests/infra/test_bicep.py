@@ -103,6 +103,17 @@ def test_the_search_index_lies_as_the_code_lays_it_out() -> None:
     assert model["hidden_size"] == dimensions
 
 
+def test_a_database_that_searches_vectors_shares_no_throughput() -> None:
+    file = FILES["cosmos"]
+    assert file.variables["sharedThroughput"] == "withIndex ? {} : autoscale"
+    assert file.variables["ownThroughput"] == "withIndex ? autoscale : {}"
+    assert file.of("resource")["database"].body["properties"]["options"] == "withIndex ? {} : autoscale"
+    for resource in file.resources(CONTAINERS):
+        for body in resource.body if isinstance(resource.body, list) else [resource.body]:
+            assert body["properties"]["options"] == "withIndex ? autoscale : {}"
+    assert "withIndex ? [{ name: 'EnableNoSQLVectorSearch' }] : []" in file.of("var")["search"].text
+
+
 def test_queues_are_as_decided() -> None:
     """docs/decisions/0010, and what the code counts on: see `QueueMessage`, `SEARCH_SECONDS`, `MAX_PAUSE`."""
     from functions.escalation_queue.function import MAX_PAUSE

@@ -9,7 +9,7 @@ param principalId string
 param operatorPrincipalId string
 
 param databaseName string
-@description('0: serverless, about $0.28 per million request units. Else the most request units a second, shared by all containers: 1000 cost $9 to $88 a month, as used. For good: an account is the one or the other.')
+@description('0: serverless, about $0.28 per million request units. Else the most request units a second, shared by all containers, or with the index here for each of six: 1000 cost $9 to $88 a month, as used. For good: an account is the one or the other.')
 param throughput int
 @description('The search index is kept here. The capability cannot be taken away again.')
 param withIndex bool
@@ -19,6 +19,10 @@ param endpointSubnetId string
 param allowedAddresses array
 
 var serverless = throughput == 0
+var autoscale = serverless ? {} : { autoscaleSettings: { maxThroughput: throughput } }
+// All containers share it; but a database that shares cannot search vectors: then each has its own.
+var sharedThroughput = withIndex ? {} : autoscale
+var ownThroughput = withIndex ? autoscale : {}
 var billing = serverless ? [{ name: 'EnableServerless' }] : []
 var search = withIndex ? [{ name: 'EnableNoSQLVectorSearch' }] : []
 var private = !empty(endpointSubnetId)
@@ -81,7 +85,7 @@ resource database 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases@2025-10-15
   name: databaseName
   properties: {
     resource: { id: databaseName }
-    options: serverless ? {} : { autoscaleSettings: { maxThroughput: throughput } }
+    options: sharedThroughput
   }
 }
 
@@ -104,6 +108,7 @@ resource containers 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containe
           compositeIndexes: container.composite
         }
       }
+      options: ownThroughput
     }
   }
 ]
@@ -125,6 +130,7 @@ resource records 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@
         compositeIndexes: []
       }
     }
+    options: ownThroughput
   }
 }
 
@@ -160,6 +166,7 @@ resource chunks 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2
         ]
       }
     }
+    options: ownThroughput
   }
 }
 
