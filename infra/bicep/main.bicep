@@ -78,11 +78,11 @@ param instanceMemoryMB int = 2048
 
 @minValue(1)
 @maxValue(1000)
-@description('The most instances at once, thus the ceiling of the bill: 40 of 2048 MB cost at most $4.60 an hour.')
+@description('The most instances at once, thus the ceiling of the bill: 40 of 2048 MB cost at most $7.50 an hour.')
 param maximumInstances int = 40
 
 @minValue(0)
-@description('Instances that are kept warm for customers: about $17 a month each. 0: the first after a pause waits some seconds.')
+@description('Instances that are kept warm for customers: about $21 a month each. 0: the first after a pause waits some seconds.')
 param alwaysReady int = 0
 
 @minValue(1)

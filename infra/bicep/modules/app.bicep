@@ -10,11 +10,11 @@ param identityClientId string
 @description('Empty: the app is in no network.')
 param subnetId string
 
-@description('2048 or 4096: at 2048 about $0.000032 a second while it works. Embedding and reading documents need about 1 GB.')
+@description('2048 or 4096: at 2048 about $0.000052 a second while it works. Embedding and reading documents need about 1 GB.')
 param instanceMemoryMB int
 @description('The most that may run at once: the ceiling of the bill.')
 param maximumInstances int
-@description('Instances that are kept warm for HTTP: about $17 a month each at 2048. 0: the first question after a pause waits for a cold start.')
+@description('Instances that are kept warm for HTTP: about $21 a month each at 2048. 0: the first question after a pause waits for a cold start.')
 param alwaysReady int
 @description('Requests that one instance answers at once.')
 param concurrency int
