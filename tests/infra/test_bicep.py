@@ -230,7 +230,9 @@ def test_chroma_is_one_machine_that_only_the_network_reaches() -> None:
     chroma = made["chroma"].body["properties"]
     assert chroma["template"]["scale"] == {"minReplicas": 1, "maxReplicas": 1}
     assert chroma["configuration"]["activeRevisionsMode"] == "Single"
-    assert chroma["configuration"]["ingress"]["allowInsecure"] is False
+    # `external` of an internal environment is the network; without it the app would be outside.
+    ingress = {"external": True, "targetPort": 8000, "transport": "http", "allowInsecure": False}
+    assert chroma["configuration"]["ingress"] == ingress
     environment = made["environment"].body["properties"]
     assert environment["vnetConfiguration"]["internal"] is True
     assert environment["publicNetworkAccess"] == "Disabled"
@@ -266,6 +268,9 @@ def test_the_app_runs_on_the_runtime_that_is_tested() -> None:
     assert project["requires-python"] == ">=3.13,<3.14"
     assert app["identity"]["type"] == "UserAssigned"
     assert app["properties"]["httpsOnly"] is True
+    assert app["properties"]["siteConfig"].items() >= {"minTlsVersion": "1.2", "scmMinTlsVersion": "1.2"}.items()
+    assert app["properties"]["siteConfig"]["ftpsState"] == "Disabled"
+    assert app["properties"]["virtualNetworkSubnetId"] == "empty(subnetId) ? null : subnetId"
     assert app["properties"]["keyVaultReferenceIdentity"] == "identityId"
     authentication = app["properties"]["functionAppConfig"]["deployment"]["storage"]["authentication"]
     assert authentication == {"type": "UserAssignedIdentity", "userAssignedIdentityResourceId": "identityId"}
@@ -287,6 +292,65 @@ def test_networks_of_flex_and_container_apps_are_delegated_and_apart() -> None:
     assert chroma["serviceEndpoints"] == [{"service": "Microsoft.Storage"}]
     for output in ("app", "chroma", "endpoint"):
         assert f"'${{network.id}}/subnets/{output}" in FILES["network"].of("output")[f"{output}SubnetId"].text
+
+
+WIRED = {
+    "monitoring": {"principalId": "identity.outputs.principalId"},
+    "storage": {"principalId": "identity.outputs.principalId", "endpointSubnetId": "ENDPOINTS"},
+    "events": {"sourceId": "storage.outputs.documentsId"},
+    "vault": {"principalId": "identity.outputs.principalId", "endpointSubnetId": "ENDPOINTS"},
+    "cosmos": {"principalId": "identity.outputs.principalId", "endpointSubnetId": "ENDPOINTS"},
+    "serviceBus": {"principalId": "identity.outputs.principalId", "endpointSubnetId": "ENDPOINTS"},
+    "model": {"principalId": "identity.outputs.principalId", "endpointSubnetId": "ENDPOINTS"},
+    "chroma": {
+        "networkId": "network!.outputs.id",
+        "subnetId": "network!.outputs.chromaSubnetId",
+        "workspaceId": "monitoring.outputs.workspaceId",
+    },
+    "app": {
+        "identityId": "identity.outputs.id",
+        "identityClientId": "identity.outputs.clientId",
+        "subnetId": "withNetwork ? network!.outputs.appSubnetId : ''",
+        "packagesUri": "storage.outputs.packagesUri",
+        "hostBlobUri": "storage.outputs.hostBlobUri",
+        "hostQueueUri": "storage.outputs.hostQueueUri",
+        "hostTableUri": "storage.outputs.hostTableUri",
+        "documentsBlobUri": "storage.outputs.documentsBlobUri",
+        "documentsQueueUri": "storage.outputs.documentsQueueUri",
+        "insightsConnectionString": "monitoring.outputs.connectionString",
+        "cosmosEndpoint": "cosmos.outputs.endpoint",
+        "cosmosDatabase": "cosmos.outputs.databaseName",
+        "serviceBusHostName": "serviceBus.outputs.hostName",
+        "tokenSecretUri": "vault.outputs.tokenSecretUri",
+        "modelEndpoint": "withModel ? model!.outputs.endpoint : ''",
+        "modelDeployment": "withModel ? model!.outputs.deploymentName : ''",
+        "chromaUrl": "withChroma ? chroma!.outputs.url : ''",
+    },
+    "pipeline": {"appName": "app.outputs.name", "hostStorageName": "storage.outputs.hostName"},
+}
+"""What one module is given of another. All of it is text, so that neither compiler nor types see two values swapped."""
+
+
+def test_modules_are_given_what_is_meant_for_them() -> None:
+    endpoints = "privateNetworking ? network!.outputs.endpointSubnetId : ''"
+    for name, module in FILES["main"].of("module").items():
+        given = {key: value for key, value in module.body["params"].items() if ".outputs." in str(value)}
+        wanted = {key: value.replace("ENDPOINTS", endpoints) for key, value in WIRED.get(name, {}).items()}
+        assert given == wanted, name
+
+
+def test_outputs_of_storage_are_of_the_account_that_they_name() -> None:
+    outputs = {name: str(output.body) for name, output in FILES["storage"].of("output").items()}
+    assert outputs == {
+        "hostName": "host.name",
+        "hostBlobUri": "host.properties.primaryEndpoints.blob",
+        "hostQueueUri": "host.properties.primaryEndpoints.queue",
+        "hostTableUri": "host.properties.primaryEndpoints.table",
+        "packagesUri": "${host.properties.primaryEndpoints.blob}${packages.name}",
+        "documentsId": "documents.id",
+        "documentsBlobUri": "documents.properties.primaryEndpoints.blob",
+        "documentsQueueUri": "documents.properties.primaryEndpoints.queue",
+    }
 
 
 def test_every_parameter_says_what_it_does() -> None:

@@ -72,7 +72,7 @@ def test_zizmor(tmp_path: Path) -> None:
 
     bad = tmp_path / ".github" / "workflows" / "bad.yml"
     bad.parent.mkdir(parents=True)
-    bad.write_text(Path(WORKFLOWS[0]).read_text().replace("persist-credentials: false", "persist-credentials: true"))
+    bad.write_text(Path(WORKFLOWS[0]).read_text().replace("permissions: {}", "permissions: write-all"))
     assert run(*audit, str(bad)).returncode != 0
 
 
