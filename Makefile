@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test isolation chaos bench-ingestion bench-index eval lint format types lock setup setup-dev clean
+.PHONY: help run demo rehearsal test isolation chaos bench-ingestion bench-index eval infra-check lint format types lock setup setup-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,6 +37,14 @@ chaos: setup-dev ## Play 1,000 conversations in which everything fails, and prin
 isolation: setup-dev ## Try for long to see what is another customer's
 	@ISOLATION_STORIES=200 ISOLATION_STEPS=60 $(PY) -m pytest tests/integration/test_isolation.py
 
+infra-check: setup-dev .venv-checks/done ## Check infrastructure, workflows and containers (BICEP_CHECK=FILE for a checker of Azure's types)
+	@INFRA_CHECK=1 PATH="$(CURDIR)/.venv-checks/bin:$$PATH" $(PY) -m pytest tests/infra
+
+.venv-checks/done: requirements-infra.txt
+	@.venv/bin/python -m venv --clear .venv-checks
+	@.venv/bin/uv pip install --quiet --python .venv-checks/bin/python --requirement requirements-infra.txt
+	@touch $@
+
 lint: setup-dev ## Check style
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -51,6 +59,7 @@ types: setup-dev ## Check types
 lock: setup-dev ## Pin every version anew from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --universal --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	@.venv/bin/uv pip compile --quiet --universal --no-emit-index-url --custom-compile-command "make lock" --group dev -c requirements.txt -o requirements-dev.txt
+	@.venv/bin/uv pip compile --quiet --python-version 3.13 --no-emit-index-url --custom-compile-command "make lock" --group infra -o requirements-infra.txt
 
 setup:
 	@tools/setup.sh
@@ -59,4 +68,4 @@ setup-dev:
 	@tools/setup.sh dev
 
 clean: ## Remove what was made here: environment, data, caches
-	rm -rf .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov .benchmarks
+	rm -rf .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov .benchmarks .venv-checks

@@ -22,6 +22,8 @@ MOST_PROCESSES = 4
 MIN_SECRET = 32
 """RFC 7518 §3.2: an HS256 key must be at least as long as the hash, 32 bytes."""
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
+UNRESOLVED = "@Microsoft.KeyVault("
+"""How Azure leaves a setting whose secret it can not read: as a key, that would be one that everybody knows."""
 NEW_WEBHOOK_KEY = (
     "python -c 'import base64, secrets; print(\"whsec_\" + base64.b64encode(secrets.token_bytes(32)).decode())'"
 )
@@ -192,7 +194,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems: list[str] = []
+        problems = [
+            f"{name.upper()}: Azure could not read it from the key vault; see the app's Environment variables there"
+            for name, value in self
+            if isinstance(value, SecretStr) and value.get_secret_value().startswith(UNRESOLVED)
+        ]
         if self.cosmos_endpoint and self.cosmos_connection_string.get_secret_value():
             problems.append("COSMOS_CONNECTION_STRING: is for emulators; leave it out beside COSMOS_ENDPOINT")
         if self.vector_index == "cosmos" and not (

@@ -46,6 +46,8 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
             "DOCUMENTS_STORAGE__blobServiceUri",
         ),
         ({"AUTH_MODE": "open", "CHROMA_URL": "chroma:8000"}, "CHROMA_URL"),
+        ({"TOKEN_SECRET": f"@Microsoft.KeyVault(SecretUri={SECRET})"}, "TOKEN_SECRET"),
+        ({"AUTH_MODE": "open", "OPENAI_API_KEY": "@Microsoft.KeyVault(SecretUri=x)"}, "OPENAI_API_KEY"),
         ({"AUTH_MODE": "open", "PUBLIC_URL": "example.com"}, "PUBLIC_URL"),
         ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/"}, "WEBHOOK_SECRET"),
         ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/", "WEBHOOK_SECRET": "short"}, "WEBHOOK_SECRET"),
