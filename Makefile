@@ -2,7 +2,8 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test isolation chaos bench-ingestion bench-index eval infra-check lint format types lock setup setup-dev clean
+.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index eval infra-check lint format types lock \
+	setup setup-dev clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -21,6 +22,18 @@ test: setup-dev ## Run all tests, with coverage
 
 rehearsal: setup-dev ## Play it on all Azure adapters, and kill everything in turn under load (ARGS="--kills 20 --seed 1")
 	@$(PY) -m local.rehearsal $(ARGS)
+
+test-browser: setup-dev ## Run the widget's tests in the system's Chromium
+	@$(PY) -m pytest tests/browser
+
+screenshots: setup-dev ## Take the pictures of the documentation anew
+	@SCREENSHOTS=1 $(PY) -m pytest tests/browser/test_screenshots.py
+
+widget: setup-dev ## Build the web widget from widget/ (needs Node) and print the tags that embed it
+	@npm --prefix widget ci --ignore-scripts --no-audit --no-fund --silent
+	@npm --prefix widget run --silent check
+	@npm --prefix widget run --silent build
+	@$(PY) -m tools.widget_tag --write docs/widget.md
 
 eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: small ones of our own), with gates
 	@$(PY) -m evaluation $(DATA) $(ARGS)
@@ -68,4 +81,5 @@ setup-dev:
 	@tools/setup.sh dev
 
 clean: ## Remove what was made here: environment, data, caches
-	rm -rf .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov .benchmarks .venv-checks
+	rm -rf widget/node_modules emulators/azurite/node_modules .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov \
+		.benchmarks .venv-checks

@@ -1,4 +1,7 @@
-"""The pages for people: the demo chat and the API's documentation. Nothing on them is loaded from elsewhere."""
+"""The pages for people: one with the widget on it, and the API's documentation. Nothing is loaded from elsewhere.
+
+Where the samples are, the first is the sample company's site; they are not deployed, so in Azure it is a plain page.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,11 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from functions.chat_http import widget
+from shared.settings import ROOT
+
 STATIC = Path(__file__).parent / "static"
+SITE = ROOT / "samples" / "site"
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
@@ -17,12 +24,18 @@ POLICY = (
 )
 """Only our own files, and pictures inside of them: Swagger UI's icons are data URLs."""
 
+STRICT_POLICY = POLICY + "; require-trusted-types-for 'script'; trusted-types 'none'"
+"""No script may make HTML or code of a text. The widget does not."""
+
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def demo() -> FileResponse:
-    return FileResponse(STATIC / "chat.html", headers={"Content-Security-Policy": POLICY})
+async def home() -> FileResponse:
+    page = SITE / "index.html"
+    if not page.exists():
+        page = STATIC / "index.html"
+    return FileResponse(page, headers={"Content-Security-Policy": STRICT_POLICY})
 
 
 @router.get("/docs")
@@ -32,7 +45,9 @@ async def docs() -> FileResponse:
 
 def install(app: FastAPI) -> None:
     app.include_router(router)
+    app.include_router(widget.router)
     app.mount("/static", _Files(directory=STATIC), name="static")
+    app.mount("/site", _Files(directory=SITE, check_dir=False), name="site")
     # The package is only the carrier of Swagger UI's own files, which it holds unchanged.
     app.mount("/docs/assets", _Files(packages=[("fastapi_offline", "static")]), name="docs-assets")
 

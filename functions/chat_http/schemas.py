@@ -290,6 +290,7 @@ class NewMessages(_Wire):
     """The messages after the one asked for, oldest first."""
 
     owner: Owner = Field(description="Who answers: `bot` or `human`.")
+    ticket_id: str | None = Field(description="The ticket that a person still has to answer, if there is one.")
     messages: list[Message]
 
 

@@ -133,7 +133,11 @@ async def send_message(
 async def new_messages(session_id: ReadCall, services: Provided, after: After = 0) -> schemas.NewMessages:
     """What is new: replies of a person, or the answer that a cut stream did not bring."""
     conversation, messages = await services.conversations.history(session_id, after=after)
-    return schemas.NewMessages(owner=conversation.owner, messages=[schemas.Message.of(m) for m in messages])
+    return schemas.NewMessages(
+        owner=conversation.owner,
+        ticket_id=conversation.ticket_id,
+        messages=[schemas.Message.of(m) for m in messages],
+    )
 
 
 @router.get("/{session_id}/history", operation_id="history", responses=documented(401, 403, 404, 429, 500, 503))
@@ -146,6 +150,7 @@ async def history(session_id: ReadCall, services: Provided) -> schemas.History:
         created_at=conversation.created_at,
         expires_at=conversation.expires_at,
         owner=conversation.owner,
+        ticket_id=conversation.ticket_id,
         messages=[schemas.Message.of(m) for m in messages],
     )
 

@@ -6,7 +6,7 @@ import pytest
 ORIGIN = "https://shop.example"
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/health", "/nothing", "/static/chat.js", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/health", "/nothing", "/widget.js", "/openapi.json"])
 async def test_every_answer_has_the_security_headers(api: Any, path: str) -> None:
     headers = (await api.http.get(path)).headers
 

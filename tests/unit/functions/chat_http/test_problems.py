@@ -23,7 +23,8 @@ async def test_an_unknown_path_is_a_problem(api: Any, problem: Any) -> None:
         ("OPTIONS", "/health", "GET"),
         ("DELETE", "/", "GET"),
         ("POST", "/openapi.json", "GET, HEAD"),
-        ("POST", "/static/chat.js", "GET, HEAD"),
+        ("POST", "/static/docs.js", "GET, HEAD"),
+        ("POST", "/widget.js", "GET, HEAD"),
         ("GET", "/customers/a/b", "DELETE"),
     ],
 )

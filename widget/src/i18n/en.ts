@@ -1,0 +1,77 @@
+/** Every text of the widget. `{name}` stands for what is put in. */
+export const en = {
+  title: "Support",
+  greeting: "Hello! Ask me anything. I answer from our documents and show you where they say so.",
+  suggestions: "Suggested questions",
+
+  open: "Open support chat",
+  close: "Close chat",
+  unread: "{n} new",
+  assistant: "AI assistant",
+  team: "Support team",
+  you: "You",
+  waiting: "Waiting for a colleague",
+
+  menu: "More options",
+  restart: "New conversation",
+  person: "Talk to a person",
+  download: "Download transcript",
+  erase: "Delete my data",
+
+  conversation: "Conversation",
+  message: "Your message",
+  placeholder: "Write a message…",
+  send: "Send",
+  typing: "Looking for an answer…",
+  recovering: "The connection was interrupted. Getting your answer…",
+  unsent: "Not sent",
+
+  attach: "Attach files",
+  drop: "Drop files here",
+  remove: "Remove {name}",
+  uploading: "Uploading, {n} %",
+  unreadable: "could not be read",
+  aboutFiles: "Add a few words about the file.",
+  tooMany: "At most {n} files can be sent with one message.",
+  tooLarge: "{name} is larger than {n} MB.",
+  empty: "{name} is empty.",
+  wrongKind: "{name} cannot be read here. Send PDF, Word, Excel, PowerPoint, HTML, Markdown, CSV or text.",
+
+  source: "Source {n}: {name}",
+  sources: "Sources",
+  document: "Document",
+  section: "Section",
+  page: "Page",
+  passage: "Quoted passage",
+  openDocument: "Open the document",
+  newTab: "(opens in a new tab)",
+  closePanel: "Close",
+
+  helpful: "Helpful",
+  unhelpful: "Not helpful",
+  thanks: "Thank you!",
+  comment: "Would you like to say more? (optional)",
+  sendComment: "Send comment",
+  skip: "No, thanks",
+
+  escalated: "A colleague will take over",
+  reference: "Reference",
+  escalatedHint: "You may close this window. The answer will be here.",
+
+  offline: "You are offline. We go on as soon as you are connected again.",
+  unreachable: "We cannot be reached at the moment. Try again in a minute.",
+  failed: "The answer could not be finished. Try again.",
+  limited: "That was a lot at once. We go on in {n} s.",
+  refused: "This could not be done. {detail}",
+  ended: "This conversation has ended. Start a new one to go on.",
+  identity: "We could not confirm who you are. Reload the page or sign in again.",
+  erased: "Your conversation was deleted.",
+  retry: "Try again",
+
+  eraseTitle: "Delete this conversation?",
+  eraseText: "Everything that was said, your files and your requests to colleagues are deleted for good.",
+  eraseConfirm: "Delete",
+  cancel: "Cancel",
+};
+
+export type Texts = typeof en;
