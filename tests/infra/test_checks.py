@@ -61,7 +61,7 @@ def test_checkov(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "bicep")
     module = tmp_path / "bicep" / "modules" / "app.bicep"
     module.write_text(module.read_text().replace("httpsOnly: true", "httpsOnly: false"))
-    assert check(tmp_path / "bicep")["failed"] == 1
+    assert check(tmp_path / "bicep")["failed"] >= 1
 
 
 @with_tools
