@@ -171,6 +171,51 @@ def grants(file: File, resource: Declaration) -> list[tuple[str, str, str]]:
     return [(resource.name, scopes[0][0], ROLES[file.variables[name]]) for name in names]
 
 
+def test_rights_go_to_whom_their_names_say() -> None:
+    for file in FILES.values():
+        for resource in file.of("resource").values():
+            if not resource.type.endswith(("/roleAssignments", "/sqlRoleAssignments")):
+                continue
+            for body in resource.body if isinstance(resource.body, list) else [resource.body]:
+                owner = "operatorPrincipalId" if resource.name.startswith("operator") else "principalId"
+                owner = "identity.properties.principalId" if file is FILES["pipeline"] else owner
+                assert body["properties"]["principalId"] == owner, resource.name
+
+
+def test_choices_that_cannot_be_seen_from_outside() -> None:
+    account = FILES["cosmos"].of("resource")["account"].body["properties"]
+    assert account["consistencyPolicy"] == {"defaultConsistencyLevel": "Session"}
+    assert account["capabilities"] == [
+        "serverless ? [{ name: 'EnableServerless' }] : []",
+        "withIndex ? [{ name: 'EnableNoSQLVectorSearch' }] : []",
+    ]
+    assert account["backupPolicy"]["type"] == "Continuous"
+    database = FILES["cosmos"].of("resource")["database"].body
+    assert database["name"] == database["properties"]["resource"]["id"] == "databaseName"
+    vault = FILES["vault"].of("resource")["vault"].body["properties"]
+    assert vault["enablePurgeProtection"] is True
+    assert vault["enableSoftDelete"] is True
+    (rule,) = FILES["network"].of("resource")["rules"].body["properties"]["securityRules"]
+    assert (rule["properties"]["access"], rule["properties"]["direction"]) == ("Deny", "Inbound")
+    assert rule["properties"]["sourceAddressPrefix"] == "Internet"
+
+
+def test_each_choice_of_the_index_makes_what_it_needs() -> None:
+    main = FILES["main"]
+    assert main.variables["withChroma"] == "vectorIndex == 'chroma'"
+    assert main.variables["withModel"] == "answerer == 'azure_openai'"
+    assert main.variables["withNetwork"] == "withChroma || privateNetworking"
+    assert main.of("module")["cosmos"].body["params"]["withIndex"] == "!withChroma"
+    conditions = {name: re.search(r"= if \((.+)\) \{", module.text) for name, module in main.of("module").items()}
+    made_if = {name: condition[1] for name, condition in conditions.items() if condition}
+    assert made_if == {
+        "network": "withNetwork",
+        "model": "withModel",
+        "chroma": "withChroma",
+        "pipeline": "!empty(githubRepository)",
+    }
+
+
 def test_nobody_signs_in_with_a_key() -> None:
     off = {
         "Microsoft.Storage/storageAccounts": ("allowSharedKeyAccess", False),

@@ -96,6 +96,8 @@ def test_what_is_deployed_is_what_was_built_and_signed() -> None:
     assert {"actions/attest-build-provenance", "actions/attest-sbom", "actions/upload-artifact"} <= set(build)
     signed = [step["with"]["subject-path"] for step in steps("deploy", "build") if "attest" in step.get("uses", "")]
     assert signed == ["dist/app.zip", "dist/app.zip"]
+    (bill,) = [step["with"]["sbom-path"] for step in steps("deploy", "build") if "attest-sbom" in step.get("uses", "")]
+    assert bill in commands("deploy", "build")
     order = commands("deploy-to", "deploy")
     assert 0 < order.index("gh attestation verify dist/app.zip") < order.index("tools.deploy dist/app.zip")
     assert "--signer-workflow" in order
