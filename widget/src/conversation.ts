@@ -190,7 +190,7 @@ export class Conversation {
             look = false;
             patience = Date.now() + PATIENCE;
           }
-          if (look) await pause((wait = Math.min(wait * 1.5, LONGEST_RETRY)), signal);
+          if (look) await this.#rest(id, (wait = Math.min(wait * 1.5, LONGEST_RETRY)), signal);
         } catch (error) {
           if (signal.aborted) return;
           if (error instanceof Disconnected) {
@@ -202,7 +202,7 @@ export class Conversation {
             look = this.exists;
           } else if (error instanceof Refused && error.kind === "turn-in-progress") {
             look = true;
-            await pause((error.retryAfter ?? 1) * 1000, signal);
+            await this.#rest(id, (error.retryAfter ?? 1) * 1000, signal);
           } else if (error instanceof Refused && error.status === 429) {
             const waiting = (error.retryAfter ?? 10) * 1000;
             this.#dispatch({ type: "notice", notice: { kind: "limited", until: Date.now() + waiting } });
@@ -259,6 +259,16 @@ export class Conversation {
 
   #settled(): void {
     this.#pending = null;
+  }
+
+  /** Waits for the answer, and no longer: another tab may bring it, and the next message must not find us waiting. */
+  async #rest(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
+    const answered = new AbortController();
+    const stop = this.subscribe((state) => {
+      if (unanswered(state)?.id !== id) answered.abort();
+    });
+    await pause(milliseconds, AbortSignal.any([signal, answered.signal]));
+    stop();
   }
 
   #fail(id: string, notice: Notice): void {
