@@ -3,7 +3,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index eval infra-check lint format types lock \
-	setup setup-dev clean
+	setup setup-dev setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -14,19 +14,17 @@ run: setup ## Start the agent with the sample company's documents on http://loca
 demo: setup ## Play the whole story without a person, on a free port and a fresh data folder
 	@exec $(PY) -m local.demo
 
-test: setup-dev ## Run all tests, with coverage
+test: setup-test ## Run all tests, with coverage
 	@rm -f .coverage .coverage.*
-	@$(PY) -m coverage run -m pytest
-	@$(PY) -m coverage combine --quiet
-	@$(PY) -m coverage report
+	@$(PY) -m pytest --numprocesses auto --dist loadfile --cov --cov-report term:skip-covered $(ARGS)
 
-rehearsal: setup-dev ## Play it on all Azure adapters, and kill everything in turn under load (ARGS="--kills 20 --seed 1")
+rehearsal: setup-test ## Play it on all Azure adapters, and kill everything in turn under load (ARGS="--kills 20 --seed 1")
 	@$(PY) -m local.rehearsal $(ARGS)
 
-test-browser: setup-dev ## Run the widget's tests in the system's Chromium
+test-browser: setup-test ## Run the widget's tests in the system's Chromium
 	@$(PY) -m pytest tests/browser
 
-screenshots: setup-dev ## Take the pictures of the documentation anew
+screenshots: setup-test ## Take the pictures of the documentation anew
 	@SCREENSHOTS=1 $(PY) -m pytest tests/browser/test_screenshots.py
 
 widget: setup-dev ## Build the web widget from widget/ (needs Node) and print the tags that embed it
@@ -44,10 +42,10 @@ bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DAT
 bench-index: setup-dev ## Measure the search index at 1,000 to 100,000 chunks (ARGS="--sizes …")
 	@$(PY) -m benchmarks.index_scale $(ARGS)
 
-chaos: setup-dev ## Play 1,000 conversations in which everything fails, and print the figures
+chaos: setup-test ## Play 1,000 conversations in which everything fails, and print the figures
 	@CHAOS_CONVERSATIONS=1000 $(PY) -m pytest -s tests/integration/test_escalation_chaos.py
 
-isolation: setup-dev ## Try for long to see what is another customer's
+isolation: setup-test ## Try for long to see what is another customer's
 	@ISOLATION_STORIES=200 ISOLATION_STEPS=60 $(PY) -m pytest tests/integration/test_isolation.py
 
 infra-check: setup-dev .venv-checks/done ## Check infrastructure, workflows and containers (BICEP_CHECK=FILE for a checker of Azure's types)
@@ -79,6 +77,9 @@ setup:
 
 setup-dev:
 	@tools/setup.sh dev
+
+setup-test:
+	@tools/setup.sh test
 
 clean: ## Remove what was made here: environment, data, caches
 	rm -rf widget/node_modules emulators/azurite/node_modules .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov \
