@@ -383,6 +383,7 @@ class Services:
                 vectors = cosmos_schema.vectors(self.embedder.dimensions)
             await create(*cosmos, database, containers, vectors)
             made += [f"Cosmos DB: {database}/{container}" for container in containers]
+        made += await self._create_queues()
         if account := self._blob_account:
             from shared.escalation import transcripts
             from shared.knowledge import documents
@@ -394,6 +395,20 @@ class Services:
             await server.create()
             made.append(f"Chroma: {server.tenant}/{server.database}")
         return made
+
+    async def _create_queues(self) -> list[str]:
+        namespace, connection = self.settings.service_bus__fullyqualifiednamespace, self.settings.service_bus
+        if not namespace and not connection.get_secret_value():
+            return []
+        from shared.escalation import servicebus_schema
+
+        if namespace:
+            queues = await servicebus_schema.create(namespace, self._credential)
+        elif servicebus_schema.is_emulator(connection.get_secret_value()):
+            return ["Service Bus: the emulator, with the queues that it was started with,"]
+        else:
+            queues = await servicebus_schema.create(connection.get_secret_value())
+        return [f"Service Bus: {queue}" for queue in queues]
 
     async def close(self) -> None:
         """Let running turns finish, then release files, threads and child processes. Only what was built is closed."""

@@ -118,16 +118,17 @@ def test_queues_are_as_decided() -> None:
     """docs/decisions/0010, and what the code counts on: see `QueueMessage`, `SEARCH_SECONDS`, `MAX_PAUSE`."""
     from functions.escalation_queue.function import MAX_PAUSE
     from shared.escalation.servicebus import SEARCH_SECONDS
+    from shared.escalation.servicebus_schema import DELIVERIES, DUPLICATES, LOCK
 
     queues = FILES["servicebus"].of("resource")["queue"].body
     assert {queue["name"] for queue in queues} == set(QUEUES)
     for queue in queues:
         about = queue["properties"]
         assert about["requiresDuplicateDetection"] is True
-        assert duration(about["duplicateDetectionHistoryTimeWindow"]) >= timedelta(minutes=10)
-        assert duration(about["lockDuration"]) == timedelta(seconds=60)
+        assert duration(about["duplicateDetectionHistoryTimeWindow"]) == DUPLICATES
+        assert duration(about["lockDuration"]) == LOCK
         assert duration(about["lockDuration"]).total_seconds() > max(MAX_PAUSE, SEARCH_SECONDS)
-        assert about["maxDeliveryCount"] == 10
+        assert about["maxDeliveryCount"] == DELIVERIES
         assert about["requiresSession"] is False
         assert about["enablePartitioning"] is False
         assert "defaultMessageTimeToLive" not in about  # a ticket never expires
