@@ -6,7 +6,7 @@ only attributes that are known to hold none leave the process, and no text of an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
@@ -85,7 +85,7 @@ def _without_content(span: ReadableSpan) -> ReadableSpan:
     )
 
 
-def _allowed(attributes: Any) -> dict[str, Any]:
+def _allowed(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (attributes or {}).items() if name in ATTRIBUTES}
 
 
@@ -108,12 +108,11 @@ def span_processors(settings: Settings) -> list[SpanProcessor]:
     return [BatchSpanProcessor(WithoutContent(exporter)) for exporter in exporters]
 
 
-def azure_metrics(settings: Settings) -> Any:
+def azure_metrics(connection: str) -> Any:
     """A reader that sends all metrics to Azure Monitor."""
     from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-    connection = settings.applicationinsights_connection_string.get_secret_value()
     return PeriodicExportingMetricReader(
         AzureMonitorMetricExporter(connection_string=connection), export_interval_millis=METRIC_SECONDS * 1000
     )

@@ -106,21 +106,24 @@ def set_up_logging(level: str) -> None:
         logging.getLogger(library).setLevel("WARNING")
 
 
-@cache
 def set_up_metrics(settings: Settings | None = None) -> None:
     """Collect metrics for `/metrics`, and for Azure Monitor if the settings name it, once per process."""
+    _collect(settings.applicationinsights_connection_string.get_secret_value() if settings else "")
+
+
+@cache
+def _collect(azure: str) -> None:
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
     from opentelemetry.sdk.metrics import MeterProvider
 
     readers: list[Any] = [PrometheusMetricReader(scope_info_enabled=False)]
-    if settings and settings.applicationinsights_connection_string.get_secret_value():
+    if azure:
         from shared.exporters import azure_metrics
 
-        readers.append(azure_metrics(settings))
+        readers.append(azure_metrics(azure))
     metrics.set_meter_provider(MeterProvider(metric_readers=readers))
 
 
-@cache
 def set_up_traces(settings: Settings) -> None:
     """Name every piece of work, and export it where the settings say, once per process.
 
@@ -131,6 +134,8 @@ def set_up_traces(settings: Settings) -> None:
 
     from shared.exporters import resource, span_processors
 
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return
     processors = span_processors(settings)
     # By the trace's id and not by the caller's flag: everybody can send one, and all services agree nevertheless.
     sampler = TraceIdRatioBased(settings.trace_ratio) if processors else ALWAYS_OFF

@@ -37,7 +37,7 @@ SECURITY_HEADERS = {
 
 
 class Traced:
-    """A span for each request, within the trace of whoever called. It tells the route, never the path, which has ids."""
+    """A span for each request, within the trace of whoever called. It tells the route, not the path, which has ids."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
