@@ -122,6 +122,7 @@ def _collect(azure: str) -> None:
 
         readers.append(azure_metrics(azure))
     metrics.set_meter_provider(MeterProvider(metric_readers=readers))
+    _begin_at_zero()
 
 
 def set_up_traces(settings: Settings) -> None:
@@ -201,6 +202,22 @@ def prometheus_text() -> bytes:
 
 # OpenTelemetry's proxies: instruments made before `set_up_metrics` start to record once it has run.
 _meter = metrics.get_meter("support_agent")
+
+
+def _begin_at_zero() -> None:
+    """Who watches a counter sees it grow only if it was there before, and alerts are about the first failure, too."""
+    for outcome in ("answered", "abstained", "handed_over", "handed_to_human", "failed"):
+        chat_messages.add(0, {"outcome": outcome})
+    for outcome in ("found", "empty", "failed"):
+        rag_queries.add(0, {"outcome": outcome})
+    for outcome in ("read", "unreadable"):
+        attachment_processing.add(0, {"outcome": outcome})
+    for direction in ("input", "output"):
+        model_tokens.add(0, {"direction": direction})
+    errors.add(0, {"place": "turn", "error": "TimeoutError"})
+    degraded_answers.add(0, {"error": "IndexUnavailable"})
+    model_cost.add(0)
+    sessions_started.add(0)
 
 
 class Level:

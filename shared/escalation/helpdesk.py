@@ -76,7 +76,6 @@ class HelpdeskService:
         self._max_message_chars = max_message_chars
         self._now = now
         self._teams = set[str]()
-        """Those that had something overdue once: they must be told of as having nothing, too."""
 
     # ---- reading
 
@@ -188,14 +187,16 @@ class HelpdeskService:
 
     async def count_overdue(self) -> int:
         """Tickets that should have been answered by now and were not. Tells the metric, by team."""
+        # Who had some a minute ago is told of as having none, too.
         overdue, after, now = Counter[str](dict.fromkeys(self._teams, 0)), None, self._now()
         while page := await self._store.tickets(statuses=UNRESOLVED, after=after, limit=PAGE):
-            late = [t for t in page if t.due_at and t.due_at <= now and t.replied_at is None]
-            overdue.update(str(ticket.team) for ticket in late)
+            for ticket in page:
+                if ticket.team and ticket.due_at:
+                    overdue[ticket.team] += ticket.due_at <= now and ticket.replied_at is None
             after = page[-1].id
         for team, count in overdue.items():
             telemetry.overdue_tickets.set(count, {"team": team})
-        self._teams |= set(overdue)
+        self._teams = set(overdue)
         return overdue.total()
 
     async def _return_if_silent(self, ticket: Ticket, since: datetime) -> bool:
