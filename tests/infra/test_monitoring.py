@@ -18,7 +18,7 @@ DASHBOARD = json.loads((ROOT / "infra/grafana/dashboards/support-agent.json").re
 RUNBOOKS = {
     heading.lower() for heading in re.findall(r"^### (\w+)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
 }
-NAMED = set(re.findall(r'(?:create_\w+|Level)\(\s*"(\w+)"', (ROOT / "shared/telemetry.py").read_text()))
+NAMED = set(re.findall(r'(?:create_\w+|\bLevel)\(\s*"(\w+)"', (ROOT / "shared/telemetry.py").read_text()))
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)"
 )
@@ -72,7 +72,7 @@ def test_queries_name_metrics_that_exist() -> None:
     used = {
         name
         for query in promql
-        for name in re.findall(r"\b[a-z_]*(?:chat|support|rag|active|attach|errors)_\w+", query)
+        for name in re.findall(r"\b[a-z_]*(?:chat|support|rag|active|attachment|errors)_\w+", query)
     }
     known = NAMED | {f"{name}_total" for name in NAMED} | {f"{name}_seconds_bucket" for name in NAMED}
     assert used <= known
