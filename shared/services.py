@@ -426,5 +426,6 @@ def get_services() -> Services:
     """This process's services. Raises `ConfigurationError` for wrong settings, naming the variable."""
     settings = load_settings()
     telemetry.set_up_logging(settings.log_level)
-    telemetry.set_up_metrics()
+    telemetry.set_up_metrics(settings)
+    telemetry.set_up_traces(settings)
     return Services(settings)

@@ -169,6 +169,19 @@ class Settings(BaseSettings):
 
     # ---- what is told
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    applicationinsights_connection_string: SecretStr = Field(
+        SecretStr(""), description="Traces and metrics go to this Application Insights; Bicep sets it."
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="http://HOST:4317 of an OpenTelemetry collector: traces go there (gRPC)."
+    )
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = Field(1, description="Share of the traces that is exported.")
+    model_input_price: Annotated[float, Field(ge=0)] = Field(
+        0, description="US dollars for a million tokens that the model reads; with 0 no cost is counted."
+    )
+    model_output_price: Annotated[float, Field(ge=0)] = Field(
+        0, description="US dollars for a million tokens that the model writes."
+    )
 
     @property
     def documents_in_blobs(self) -> bool:

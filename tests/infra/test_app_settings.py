@@ -19,7 +19,7 @@ OF_THE_HOST = {
     "AzureWebJobsStorage__queueServiceUri": "the same: events of blobs on their way",
     "AzureWebJobsStorage__tableServiceUri": "the same: diagnostics",
     "AzureWebJobsDisableHomepage": "`/` is the app's own page",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING": "where the host writes logs",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": "where the host writes logs; the app reads it too",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "and as whom",
     "DOCUMENTS_STORAGE__credential": "the blob trigger's connection",
     "DOCUMENTS_STORAGE__clientId": "the same",
@@ -48,6 +48,7 @@ LEFT_EMPTY = {
     "WEBHOOK_SECRET": "only with WEBHOOK_URL",
     "WEBHOOK_AUTHORIZATION": "only with WEBHOOK_URL",
     "WEBSITE_INSTANCE_ID": "Azure sets it",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Application Insights has the traces",
 }
 LAPTOP = {"DATA_DIR", "COMPANY_NAME", "TRUSTED_PROXIES", "CHAT_PROVIDER", "VECTOR_INDEX", "AUTH_MODE"}
 """Their defaults are a laptop's, or must not be left to a default."""

@@ -67,9 +67,10 @@ def test_an_exception_is_logged_by_type_and_place_without_its_text(log: tuple[lo
 def test_metrics_are_served_as_prometheus_text() -> None:
     program = (
         "from shared import telemetry; telemetry.set_up_metrics(); telemetry.set_up_logging('INFO');"
-        "telemetry.turns.add(2, {'outcome': 'answered'}); telemetry.turn_seconds.record(0.02, {'outcome': 'answered'});"
+        "telemetry.chat_messages.add(2, {'outcome': 'answered'});"
+        "telemetry.chat_message_duration.record(0.02, {'outcome': 'answered'});"
         "print(telemetry.prometheus_text().decode())"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert 'support_turns_total{outcome="answered"} 2.0' in run.stdout
-    assert 'support_turn_duration_seconds_bucket{le="0.025",outcome="answered"} 1.0' in run.stdout
+    assert 'chat_messages_total{outcome="answered"} 2.0' in run.stdout
+    assert 'chat_message_duration_seconds_bucket{le="0.025",outcome="answered"} 1.0' in run.stdout
