@@ -44,9 +44,8 @@ def test_commands_exist() -> None:
             path = ROOT.joinpath(*module.split("."))
             if not (path.with_suffix(".py").exists() or (path / "__main__.py").exists()):
                 missing.append(f"{page.name}: {module}")
-        for target in re.findall(r"(?:^|`)make ([a-z][a-z-]+)", text, re.MULTILINE):
-            if target not in TARGETS:
-                missing.append(f"{page.name}: make {target}")
+        targets = set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", text, re.MULTILINE))
+        missing += [f"{page.name}: make {target}" for target in targets - TARGETS]
     assert missing == []
 
 
