@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from shared.knowledge.retrieval import Retriever
     from shared.memory.cosmos_client import Cosmos
     from shared.memory.store import ConversationStore
+    from shared.personal_data import PersonalData
     from shared.security.identity import IdentityTokens
     from shared.security.ratelimits import RateLimiter
     from shared.security.tokens import Tokens
@@ -308,6 +309,12 @@ class Services:
         from shared.escalation.leftovers import Leftovers
 
         return Leftovers(self.store, self.transcripts, self.dead_letters)
+
+    @cached_property
+    def personal_data(self) -> PersonalData:
+        from shared.personal_data import PersonalData
+
+        return PersonalData(self.store, self.transcripts, self.dead_letters)
 
     @cached_property
     def helpdesk(self) -> HelpdeskService:

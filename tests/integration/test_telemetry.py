@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import azure.functions as func
 import httpx
 import pytest
+from agent_framework import Content, UsageDetails
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -24,6 +26,7 @@ from shared import telemetry
 from shared.errors import Unavailable
 from shared.escalation.queue import ESCALATIONS, REQUESTS, ReceivedMessage
 from shared.exporters import WithoutContent
+from shared.memory.models import Operator
 from shared.services import Services
 from shared.settings import Settings
 from shared.telemetry import JsonFormatter
@@ -232,3 +235,43 @@ async def test_no_word_of_a_customer_or_document_and_no_secret_is_told(
 
 async def _broken(*_: Any) -> None:
     raise RuntimeError(f"could not read the ticket of {NAME}, {CARD}")
+
+
+def metric(line: str) -> float:
+    found = [text for text in telemetry.prometheus_text().decode().splitlines() if text.startswith(f"{line} ")]
+    return float(found[0].split()[-1]) if found else 0
+
+
+async def test_tokens_are_counted_and_cost_what_the_settings_say(services: Services, http: httpx.AsyncClient) -> None:
+    async def step(_: Any) -> AsyncIterator[Content]:
+        yield Content.from_text("Hello.")
+        usage = {"input_token_count": 3000, "output_token_count": 500, "total_token_count": 3500}
+        yield Content.from_usage(UsageDetails(**usage))
+
+    names = [f'support_model_tokens_total{{direction="{way}"}}' for way in ("input", "output")]
+    names.append("support_model_cost_usd_total")
+    before = [metric(name) for name in names]
+    script(services, step)
+    session = (await http.post("/chat/sessions")).json()["session_id"]
+    await http.post(f"/chat/sessions/{session}/messages", json={"message": "How do I return a lamp?"})
+    after = [metric(name) for name in names]
+    # At 1 and 2 dollars a million.
+    assert [b - a for a, b in zip(before, after, strict=True)] == pytest.approx([3000, 500, 0.004])
+
+
+async def test_a_ticket_is_overdue_until_somebody_answers(services: Services, http: httpx.AsyncClient) -> None:
+    session = (await http.post("/chat/sessions")).json()["session_id"]
+    ticket = (await http.post(f"/chat/sessions/{session}/escalate", json={})).json()["ticket_id"]
+    [request] = await services.queue.receive(REQUESTS)
+    await run_trigger(request)
+    assert await services.helpdesk.count_overdue() == 0
+    team = (await services.store.ticket(ticket)).team
+    later = vars(services.helpdesk)
+    later["_now"] = lambda: services._now() + timedelta(days=30)
+    assert await services.helpdesk.count_overdue() == 1
+    assert metric(f'support_tickets_overdue{{team="{team}"}}') == 1
+    operator = Operator("ada", "Ada", "", services._now())
+    await services.helpdesk.claim(operator, ticket)
+    await services.helpdesk.reply(operator, ticket, "Here I am.")
+    assert await services.helpdesk.count_overdue() == 0
+    assert metric(f'support_tickets_overdue{{team="{team}"}}') == 0
