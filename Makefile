@@ -2,7 +2,8 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-push eval lint format types lock setup setup-dev clean
+.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index bench-push eval infra-check lint format types lock \
+	setup setup-dev setup-test clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -13,19 +14,17 @@ run: setup ## Start the agent with the sample company's documents on http://loca
 demo: setup ## Play the whole story without a person, on a free port and a fresh data folder
 	@exec $(PY) -m local.demo
 
-test: setup-dev ## Run all tests, with coverage
+test: setup-test ## Run all tests, with coverage
 	@rm -f .coverage .coverage.*
-	@$(PY) -m coverage run -m pytest
-	@$(PY) -m coverage combine --quiet
-	@$(PY) -m coverage report
+	@$(PY) -m pytest --numprocesses auto --dist loadfile --cov --cov-report term:skip-covered $(ARGS)
 
-rehearsal: setup-dev ## Play it on all Azure adapters, and kill everything in turn under load (ARGS="--kills 20 --seed 1")
+rehearsal: setup-test ## Play it on all Azure adapters, and kill everything in turn under load (ARGS="--kills 20 --seed 1")
 	@$(PY) -m local.rehearsal $(ARGS)
 
-test-browser: setup-dev ## Run the widget's tests in the system's Chromium
+test-browser: setup-test ## Run the widget's tests in the system's Chromium
 	@$(PY) -m pytest tests/browser
 
-screenshots: setup-dev ## Take the pictures of the documentation anew
+screenshots: setup-test ## Take the pictures of the documentation anew
 	@SCREENSHOTS=1 $(PY) -m pytest tests/browser/test_screenshots.py
 
 widget: setup-dev ## Build the web widget from widget/ (needs Node) and print the tags that embed it
@@ -43,11 +42,22 @@ bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DAT
 bench-push: setup-dev ## Hold 1,000 connections to the laptop's hub and push 50 messages a second (ARGS for options)
 	@$(PY) -m benchmarks.push $(ARGS)
 
-chaos: setup-dev ## Play 1,000 conversations in which everything fails, and print the figures
+bench-index: setup-dev ## Measure the search index at 1,000 to 100,000 chunks (ARGS="--sizes …")
+	@$(PY) -m benchmarks.index_scale $(ARGS)
+
+chaos: setup-test ## Play 1,000 conversations in which everything fails, and print the figures
 	@CHAOS_CONVERSATIONS=1000 $(PY) -m pytest -s tests/integration/test_escalation_chaos.py
 
-isolation: setup-dev ## Try for long to see what is another customer's
+isolation: setup-test ## Try for long to see what is another customer's
 	@ISOLATION_STORIES=200 ISOLATION_STEPS=60 $(PY) -m pytest tests/integration/test_isolation.py
+
+infra-check: setup-dev .venv-checks/done ## Check infrastructure, workflows and containers (BICEP_CHECK=FILE for a checker of Azure's types)
+	@INFRA_CHECK=1 PATH="$(CURDIR)/.venv-checks/bin:$$PATH" $(PY) -m pytest tests/infra
+
+.venv-checks/done: requirements-infra.txt
+	@.venv/bin/python -m venv --clear .venv-checks
+	@.venv/bin/uv pip install --quiet --python .venv-checks/bin/python --requirement requirements-infra.txt
+	@touch $@
 
 lint: setup-dev ## Check style
 	@$(PY) -m ruff check .
@@ -63,6 +73,7 @@ types: setup-dev ## Check types
 lock: setup-dev ## Pin every version anew from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --universal --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	@.venv/bin/uv pip compile --quiet --universal --no-emit-index-url --custom-compile-command "make lock" --group dev -c requirements.txt -o requirements-dev.txt
+	@.venv/bin/uv pip compile --quiet --python-version 3.13 --no-emit-index-url --custom-compile-command "make lock" --group infra -o requirements-infra.txt
 
 setup:
 	@tools/setup.sh
@@ -70,5 +81,9 @@ setup:
 setup-dev:
 	@tools/setup.sh dev
 
+setup-test:
+	@tools/setup.sh test
+
 clean: ## Remove what was made here: environment, data, caches
-	rm -rf widget/node_modules .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov .benchmarks
+	rm -rf widget/node_modules emulators/azurite/node_modules .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov \
+		.benchmarks .venv-checks

@@ -1,7 +1,7 @@
 """A proxy that fails on request, before a server that does not: Azurite and Chroma have no faults of their own.
 
 with FaultyProxy("http://127.0.0.1:10000") as proxy:
-    proxy.faults.append(Fault(method="PUT", applied=True, cut=True))
+    proxy.faults.add(Fault(method="PUT", applied=True, cut=True))
     ...  # the next PUT to proxy.url happens, and its sender never hears of it
 """
 
@@ -16,13 +16,15 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from emulators.faults import Faults
+
 _OWN = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 """Headers about the connection itself, of which there are two."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
-    """Befalls the next `times` requests of `method` (empty: any) whose path holds `path`.
+    """Befalls the next `times` requests of `method` (empty: any) whose path holds `path`, after `skip` that pass.
 
     `status`: answer with it, in the words of no server in particular. `cut`: close the connection without an answer.
     `delay`: seconds until the request goes on, if its sender still waits. `applied`: it reaches the server although its
@@ -32,13 +34,14 @@ class Fault:
     method: str = ""
     path: str = ""
     times: int = 1
+    skip: int = 0
     status: int | None = None
     cut: bool = False
     delay: float = 0
     applied: bool = False
 
     def befalls(self, request: web.Request) -> bool:
-        return self.times > 0 and self.method in ("", request.method) and self.path in request.path
+        return self.method in ("", request.method) and self.path in request.path
 
 
 class FaultyProxy:
@@ -47,7 +50,7 @@ class FaultyProxy:
     def __init__(self, target: str) -> None:
         self._target = target.rstrip("/")
         self.url = ""
-        self.faults: list[Fault] = []
+        self.faults = Faults[Fault]()
         self.requests: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty-proxy", daemon=True)
@@ -82,10 +85,9 @@ class FaultyProxy:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.requests.append(f"{request.method} {request.path}")
-        fault = next((fault for fault in self.faults if fault.befalls(request)), None)
+        fault = self.faults.take(lambda fault: fault.befalls(request))
         if fault is None:
             return await self._forward(request, body)
-        fault.times -= 1
         await asyncio.sleep(fault.delay)
         answer = await self._forward(request, body) if fault.applied or not (fault.cut or fault.status) else None
         if fault.cut:

@@ -107,7 +107,7 @@ def azurite(folder: Path) -> ServerProcess:
     if node is None:
         raise FileNotFoundError("Node.js is not installed, and Azurite needs it.")
     if not AZURITE.exists():
-        raise FileNotFoundError("Azurite is not installed: tools/setup.sh dev does it.")
+        raise FileNotFoundError("Azurite is not installed: tools/setup.sh test does it.")
     where = folder / "azurite"
     # Azurite knows the API versions up to its own release; the SDK may be newer.
     options = ["--location", str(where), "--skipApiVersionCheck", "--silent", "--disableTelemetry"]

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from shared.knowledge.ingestion import IngestionService
     from shared.knowledge.parsing import DocumentParser
     from shared.knowledge.retrieval import Retriever
+    from shared.memory.cosmos_client import Cosmos
     from shared.memory.store import ConversationStore
+    from shared.personal_data import PersonalData
     from shared.push.channel import PushChannel
     from shared.push.service import PushService
     from shared.security.identity import IdentityTokens
@@ -61,13 +63,22 @@ class Services:
     @cached_property
     def store(self) -> ConversationStore:
         retention = timedelta(days=self.settings.retention_days)
-        if account := self._cosmos_account:
+        if self._cosmos:
             from shared.memory.cosmos import CosmosConversationStore
 
-            return CosmosConversationStore(*account, self.settings.cosmos_database, retention=retention, now=self._now)
+            return CosmosConversationStore(self._cosmos, retention=retention, now=self._now)
         from shared.memory.sqlite import SqliteConversationStore
 
         return SqliteConversationStore(self.settings.data_dir / "conversations.db", retention=retention, now=self._now)
+
+    @cached_property
+    def _cosmos(self) -> Cosmos | None:
+        """The process's one client."""
+        if (account := self._cosmos_account) is None:
+            return None
+        from shared.memory.cosmos_client import Cosmos
+
+        return Cosmos(*account, self.settings.cosmos_database)
 
     @property
     def _cosmos_account(self) -> tuple[str, Any] | None:
@@ -152,6 +163,10 @@ class Services:
 
     @cached_property
     def index(self) -> VectorIndex:
+        if self.settings.vector_index == "cosmos" and self._cosmos:
+            from shared.knowledge.cosmos import CosmosVectorIndex
+
+            return CosmosVectorIndex(self._cosmos, self.embedder.fingerprint, self.embedder.dimensions)
         from shared.knowledge.chroma import ChromaIndex
 
         return ChromaIndex(self._chroma_server or self.settings.data_dir / "index", self.embedder.fingerprint)
@@ -320,6 +335,12 @@ class Services:
         return Leftovers(self.store, self.transcripts, self.dead_letters)
 
     @cached_property
+    def personal_data(self) -> PersonalData:
+        from shared.personal_data import PersonalData
+
+        return PersonalData(self.store, self.transcripts, self.dead_letters)
+
+    @cached_property
     def helpdesk(self) -> HelpdeskService:
         from shared.escalation.helpdesk import HelpdeskService
 
@@ -386,8 +407,15 @@ class Services:
         if cosmos := self._cosmos_account:
             from shared.memory.cosmos_schema import CONTAINERS, create
 
-            await create(*cosmos, self.settings.cosmos_database)
-            made += [f"Cosmos DB: {self.settings.cosmos_database}/{container}" for container in CONTAINERS]
+            database, containers, vectors = self.settings.cosmos_database, dict(CONTAINERS), None
+            if self.settings.vector_index == "cosmos":
+                from shared.knowledge import cosmos_schema
+
+                containers |= cosmos_schema.containers(self.embedder.dimensions)
+                vectors = cosmos_schema.vectors(self.embedder.dimensions)
+            await create(*cosmos, database, containers, vectors)
+            made += [f"Cosmos DB: {database}/{container}" for container in containers]
+        made += await self._create_queues()
         if account := self._blob_account:
             from shared.escalation import transcripts
             from shared.knowledge import documents
@@ -399,6 +427,20 @@ class Services:
             await server.create()
             made.append(f"Chroma: {server.tenant}/{server.database}")
         return made
+
+    async def _create_queues(self) -> list[str]:
+        namespace, connection = self.settings.service_bus__fullyqualifiednamespace, self.settings.service_bus
+        if not namespace and not connection.get_secret_value():
+            return []
+        from shared.escalation import servicebus_schema
+
+        if namespace:
+            queues = await servicebus_schema.create(namespace, self._credential)
+        elif servicebus_schema.is_emulator(connection.get_secret_value()):
+            return ["Service Bus: the emulator, with the queues that it was started with,"]
+        else:
+            queues = await servicebus_schema.create(connection.get_secret_value())
+        return [f"Service Bus: {queue}" for queue in queues]
 
     async def close(self) -> None:
         """Let running turns finish, then release files, threads and child processes. Only what was built is closed."""
@@ -416,5 +458,6 @@ def get_services() -> Services:
     """This process's services. Raises `ConfigurationError` for wrong settings, naming the variable."""
     settings = load_settings()
     telemetry.set_up_logging(settings.log_level)
-    telemetry.set_up_metrics()
+    telemetry.set_up_metrics(settings)
+    telemetry.set_up_traces(settings)
     return Services(settings)

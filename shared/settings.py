@@ -22,6 +22,8 @@ MOST_PROCESSES = 4
 MIN_SECRET = 32
 """RFC 7518 §3.2: an HS256 key must be at least as long as the hash, 32 bytes."""
 LOCALHOST = ("localhost", "127.0.0.1", "::1")
+UNRESOLVED = "@Microsoft.KeyVault("
+"""How Azure leaves a setting whose secret it can not read: as a key, that would be one that everybody knows."""
 NEW_WEBHOOK_KEY = (
     "python -c 'import base64, secrets; print(\"whsec_\" + base64.b64encode(secrets.token_bytes(32)).decode())'"
 )
@@ -43,6 +45,9 @@ class Settings(BaseSettings):
     cosmos_database: str = Field("support-agent", description="The database there.")
     cosmos_connection_string: SecretStr = Field(
         SecretStr(""), description="Endpoint and key in place of COSMOS_ENDPOINT, for emulators."
+    )
+    vector_index: Literal["chroma", "cosmos"] = Field(
+        "chroma", description="Where the search index is: `chroma`, or `cosmos` for vector search in that account."
     )
 
     documents_storage: SecretStr = Field(
@@ -175,6 +180,19 @@ class Settings(BaseSettings):
 
     # ---- what is told
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    applicationinsights_connection_string: SecretStr = Field(
+        SecretStr(""), description="Traces and metrics go to this Application Insights; Bicep sets it."
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="http://HOST:4317 of an OpenTelemetry collector: traces go there (gRPC)."
+    )
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = Field(1, description="Share of the traces that is exported.")
+    model_input_price: Annotated[float, Field(ge=0)] = Field(
+        0, description="US dollars for a million tokens that the model reads; with 0 no cost is counted."
+    )
+    model_output_price: Annotated[float, Field(ge=0)] = Field(
+        0, description="US dollars for a million tokens that the model writes."
+    )
 
     @property
     def documents_in_blobs(self) -> bool:
@@ -200,9 +218,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems: list[str] = []
+        problems = [
+            f"{name.upper()}: Azure could not read it from the key vault; see the app's Environment variables there"
+            for name, value in self
+            if isinstance(value, SecretStr) and value.get_secret_value().startswith(UNRESOLVED)
+        ]
         if self.cosmos_endpoint and self.cosmos_connection_string.get_secret_value():
             problems.append("COSMOS_CONNECTION_STRING: is for emulators; leave it out beside COSMOS_ENDPOINT")
+        if self.vector_index == "cosmos" and not (
+            self.cosmos_endpoint or self.cosmos_connection_string.get_secret_value()
+        ):
+            problems.append("VECTOR_INDEX: `cosmos` needs COSMOS_ENDPOINT or COSMOS_CONNECTION_STRING")
         if self.service_bus__fullyqualifiednamespace and self.service_bus.get_secret_value():
             problems.append("SERVICE_BUS: is for emulators; leave it out beside SERVICE_BUS__fullyQualifiedNamespace")
         if self.documents_storage__blobserviceuri and self.documents_storage.get_secret_value():

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,15 +28,18 @@ BUSY_PAUSE = 0.005
 
 class Database:
     """`schema` creates the tables (`IF NOT EXISTS`) when the file is first used; `version` is that of the tables.
+    `upgrades` are scripts in its place, for files of these earlier versions. All in one transaction: a process that is
+    killed meanwhile leaves the file as it was. Statements end with a semicolon, which is nowhere else in them.
 
     Commits are durable (`synchronous=FULL`). With `NORMAL` a killed process loses nothing either, but a power cut may
     take back what was already acknowledged: a ticket would be marked as sent and be in no queue. The difference is one
     fsync a commit.
     """
 
-    def __init__(self, path: Path, *, schema: str, version: int) -> None:
+    def __init__(self, path: Path, *, schema: str, version: int, upgrades: Mapping[int, str] | None = None) -> None:
         self._path = path
         self._schema = schema
+        self._upgrades = upgrades or {}
         self._version = version
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -97,20 +100,32 @@ class Database:
         _keep_a_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if _version(connection) == self._version:
+            return
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self._make_tables(connection, _version(connection))  # another process may have been here first
+
+    def _make_tables(self, connection: sqlite3.Connection, found: int) -> None:
         if found > self._version:
             raise ConfigurationError(
                 f"{self._path.name} was written by a newer version of this app (tables {found}, this one knows"
                 f" {self._version}). Start that version, or another DATA_DIR."
             )
         if found < self._version:
-            connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version = {self._version}; COMMIT")
+            for statement in self._upgrades.get(found, self._schema).split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {self._version}")
 
     def _disconnect(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
 
 
 def _keep_a_log(connection: sqlite3.Connection) -> None:

@@ -1,7 +1,7 @@
-"""Logs as one JSON object a line, and metrics by OpenTelemetry.
+"""Logs as one JSON object a line, and traces and metrics by OpenTelemetry.
 
-No customer text is ever logged: events carry ids, counts and durations. The session and invocation ids of the work in
-hand are taken from context variables, so that no call has to pass them along.
+No customer text is ever told: events carry ids, counts and durations. The session, invocation and trace ids of the work
+in hand are taken from context variables, so that no call has to pass them along. `exporters.py` says where traces go.
 """
 
 from __future__ import annotations
@@ -9,13 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry import metrics
+from opentelemetry import context, metrics, trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
 
 _session_id: ContextVar[str | None] = ContextVar("session_id", default=None)
 _invocation_id: ContextVar[str | None] = ContextVar("invocation_id", default=None)
@@ -63,6 +69,8 @@ class JsonFormatter(logging.Formatter):
             entry["session_id"] = session_id
         if invocation_id := _invocation_id.get():
             entry["invocation_id"] = invocation_id
+        if (here := trace.get_current_span().get_span_context()).is_valid:
+            entry |= {"trace_id": f"{here.trace_id:032x}", "span_id": f"{here.span_id:016x}"}
         entry |= {key: value for key, value in vars(record).items() if key not in _RECORD_FIELDS}
         if record.exc_info and record.exc_info[0]:
             entry["error"] = record.exc_info[0].__name__
@@ -98,13 +106,91 @@ def set_up_logging(level: str) -> None:
         logging.getLogger(library).setLevel("WARNING")
 
 
+def set_up_metrics(settings: Settings | None = None) -> None:
+    """Collect metrics for `/metrics`, and for Azure Monitor if the settings name it, once per process."""
+    _collect(settings.applicationinsights_connection_string.get_secret_value() if settings else "")
+
+
 @cache
-def set_up_metrics() -> None:
-    """Collect metrics for `/metrics`, once per process."""
+def _collect(azure: str) -> None:
     from opentelemetry.exporter.prometheus import PrometheusMetricReader
     from opentelemetry.sdk.metrics import MeterProvider
 
-    metrics.set_meter_provider(MeterProvider(metric_readers=[PrometheusMetricReader(scope_info_enabled=False)]))
+    readers: list[Any] = [PrometheusMetricReader(scope_info_enabled=False)]
+    if azure:
+        from shared.exporters import azure_metrics
+
+        readers.append(azure_metrics(azure))
+    metrics.set_meter_provider(MeterProvider(metric_readers=readers))
+    _begin_at_zero()
+
+
+def set_up_traces(settings: Settings) -> None:
+    """Name every piece of work, and export it where the settings say, once per process.
+
+    Without an exporter nothing is recorded: spans then only have ids, for the log and for those that are called.
+    """
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, TraceIdRatioBased
+
+    from shared.exporters import resource, span_processors
+
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return
+    processors = span_processors(settings)
+    # By the trace's id and not by the caller's flag: everybody can send one, and all services agree nevertheless.
+    sampler = TraceIdRatioBased(settings.trace_ratio) if processors else ALWAYS_OFF
+    provider = TracerProvider(sampler=sampler, resource=resource())
+    for processor in processors:
+        provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+
+
+# ---- traces
+
+_tracer = trace.get_tracer("support_agent")
+_w3c = TraceContextTextMapPropagator()
+
+
+@contextlib.contextmanager
+def span(
+    name: str, *, kind: SpanKind = SpanKind.INTERNAL, attributes: Mapping[str, str | int | float | bool] | None = None
+) -> Generator[Span]:
+    """A piece of work, within the one in hand. What it raises is told by its type alone."""
+    with _tracer.start_as_current_span(
+        name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as here:
+        try:
+            yield here
+        except Exception as error:
+            here.set_attribute("error.type", type(error).__name__)
+            here.set_status(Status(StatusCode.ERROR))
+            raise
+
+
+def carried() -> dict[str, str]:
+    """The trace in hand as W3C Trace Context, to go along with a message; empty if there is none.
+
+    https://www.w3.org/TR/trace-context/
+    """
+    carrier: dict[str, str] = {}
+    _w3c.inject(carrier)
+    return carrier
+
+
+@contextlib.contextmanager
+def continuing(carrier: Mapping[str, Any]) -> Generator[None]:
+    """Go on with the trace that came along; nothing changes if none did, or what came is none."""
+    known = {name: str(carrier[name]) for name in ("traceparent", "tracestate") if carrier.get(name)}
+    token = context.attach(_w3c.extract(known)) if known else None
+    try:
+        yield
+    finally:
+        if token:
+            context.detach(token)
+
+
+# ---- metrics
 
 
 def prometheus_text() -> bytes:
@@ -117,12 +203,91 @@ def prometheus_text() -> bytes:
 # OpenTelemetry's proxies: instruments made before `set_up_metrics` start to record once it has run.
 _meter = metrics.get_meter("support_agent")
 
-turns = _meter.create_counter("support_turns", description="Turns, by outcome")
-turn_seconds = _meter.create_histogram(
-    "support_turn_duration",
+
+def _begin_at_zero() -> None:
+    """Who watches a counter sees it grow only if it was there before, and alerts are about the first failure, too."""
+    for outcome in ("answered", "abstained", "handed_over", "handed_to_human", "failed"):
+        chat_messages.add(0, {"outcome": outcome})
+    for outcome in ("found", "empty", "failed"):
+        rag_queries.add(0, {"outcome": outcome})
+    for outcome in ("read", "unreadable"):
+        attachment_processing.add(0, {"outcome": outcome})
+    for direction in ("input", "output"):
+        model_tokens.add(0, {"direction": direction})
+    errors.add(0, {"place": "turn", "error": "TimeoutError"})
+    degraded_answers.add(0, {"error": "IndexUnavailable"})
+    model_cost.add(0)
+    sessions_started.add(0)
+
+
+class Level:
+    """A gauge that keeps what it was told for a while: of several instances only one runs a timer, and the others must
+    not go on telling what was true when they did. `kept` in seconds; None: for good."""
+
+    def __init__(self, name: str, description: str, *, kept: float | None = 300) -> None:
+        self._kept = kept
+        self._told: dict[str, tuple[float, float, dict[str, str]]] = {}
+        _meter.create_observable_gauge(name, [self._observe], description=description)
+
+    def set(self, value: float, labels: Mapping[str, str] | None = None) -> None:
+        given = dict(labels or {})
+        self._told[json.dumps(given, sort_keys=True)] = (value, time.monotonic(), given)
+
+    def _observe(self, _: metrics.CallbackOptions) -> Iterable[metrics.Observation]:
+        since = None if self._kept is None else time.monotonic() - self._kept
+        told = list(self._told.values())
+        return [metrics.Observation(value, labels) for value, at, labels in told if since is None or at >= since]
+
+
+ACTIVE_SECONDS = 900
+
+
+class ActiveSessions:
+    """Conversations in which somebody wrote within the last quarter of an hour, at this instance."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, float] = {}
+
+    def saw(self, session_id: str) -> None:
+        self._seen.pop(session_id, None)  # the newest is last
+        self._seen[session_id] = self._clock()
+        self.count()
+
+    def forget(self, session_id: str) -> None:
+        self._seen.pop(session_id, None)
+
+    def count(self) -> int:
+        since = self._clock() - ACTIVE_SECONDS
+        while self._seen and self._seen[oldest := next(iter(self._seen))] < since:
+            self._seen.pop(oldest, None)
+        return len(self._seen)
+
+
+active_sessions = ActiveSessions()
+_meter.create_observable_gauge(
+    "active_sessions",
+    [lambda _: [metrics.Observation(active_sessions.count())]],
+    description="Conversations with a message in the last 15 minutes, at this instance",
+)
+chat_messages = _meter.create_counter("chat_messages", description="Messages that were dealt with, by outcome")
+chat_message_duration = _meter.create_histogram(
+    "chat_message_duration",
     unit="s",
     explicit_bucket_boundaries_advisory=LATENCY_BUCKETS,
-    description="From lease to answer",
+    description="From lease to answer, by outcome",
+)
+sessions_started = _meter.create_counter("support_sessions_started", description="Conversations that were opened")
+errors = _meter.create_counter("errors", description="What failed on our side, by place and type")
+rag_queries = _meter.create_counter("rag_queries", description="Searches of the documents, by outcome")
+attachment_processing = _meter.create_counter(
+    "attachment_processing", description="Files that customers added, by outcome"
+)
+model_tokens = _meter.create_counter(
+    "support_model_tokens", unit="{token}", description="Tokens of answers, by direction"
+)
+model_cost = _meter.create_counter(
+    "support_model_cost_usd", description="What answers cost at the prices that are set, in US dollars"
 )
 degraded_answers = _meter.create_counter("support_degraded_answers", description="Answers made without the set model")
 question_rewritings = _meter.create_counter(
@@ -134,7 +299,7 @@ dropped_sentences = _meter.create_counter(
 rewritten_promises = _meter.create_counter(
     "support_rewritten_promises", description="Sentences replaced because they promised what no ticket would keep"
 )
-tickets = _meter.create_counter("support_tickets", description="Tickets, by reason")
+chat_escalations = _meter.create_counter("chat_escalations", description="Tickets made in chats, by reason")
 ticket_sends = _meter.create_counter("support_ticket_sends", description="Sends to the request queue, by outcome")
 tickets_routed = _meter.create_counter("support_tickets_routed", description="Tickets published to helpdesks, by team")
 ticket_events = _meter.create_counter(
@@ -146,8 +311,10 @@ transcripts_stored = _meter.create_counter(
 webhook_deliveries = _meter.create_counter(
     "support_webhook_deliveries", description="Events for the webhook, by outcome of each attempt"
 )
-dead_letters = _meter.create_gauge(
-    "support_dead_letters", description="Messages set aside, by queue; more than 0 needs a person"
+dead_letters = Level("support_dead_letters", "Messages set aside, by queue; more than 0 needs a person")
+overdue_tickets = Level("support_tickets_overdue", "Tickets that nobody answered in time, by team")
+reconciled_at = Level(
+    "support_reconciled_timestamp_seconds", "Unix time of the last whole comparison of documents and index", kept=None
 )
 ticket_changes = _meter.create_counter(
     "support_ticket_changes", description="What people did with tickets, by new status"

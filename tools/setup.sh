@@ -1,19 +1,30 @@
 #!/bin/sh
 # Makes .venv with Python 3.13 and the pinned requirements; quick when there is nothing to do.
-# Usage: tools/setup.sh [dev]     dev adds what tests, lint and type checks need.
+# Usage: tools/setup.sh [dev|test]
+#   dev   adds what lint and type checks need
+#   test  adds what tests run beside the app, where Node.js and apt are there: Azurite, the widget's packages, a browser
 set -eu
 cd "$(dirname "$0")/.."
 
 stamp() { echo ".venv/.$1-$(cksum <"$1" | tr -d ' ')"; }
 
 wanted=requirements.txt
-[ "${1:-}" = dev ] && wanted="requirements.txt requirements-dev.txt"
-lock=emulators/azurite/package-lock.json
-azurite() { echo "emulators/azurite/node_modules/.azurite-$(cksum <"$lock" | tr -d ' ')"; }
-if [ "${1:-}" = dev ] && command -v npm >/dev/null 2>&1 && [ ! -e "$(azurite)" ]; then
-    echo "Installing Azurite, Microsoft's emulator of Blob Storage (360 MB)"
-    npm ci --prefix emulators/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
-    touch "$(azurite)"
+[ -n "${1:-}" ] && wanted="requirements.txt requirements-dev.txt"
+
+node_packages() {
+    installed="$1/node_modules/.installed-$(cksum <"$1/package-lock.json" | tr -d ' ')"
+    [ -e "$installed" ] && return
+    echo "Installing the Node.js packages of $1"
+    npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --loglevel=error
+    touch "$installed"
+}
+
+if [ "${1:-}" = test ]; then
+    if command -v npm >/dev/null 2>&1; then
+        node_packages emulators/azurite
+        node_packages widget
+    fi
+    tools/chromium.sh >/dev/null || true # the tests that need one say so
 fi
 
 missing=""

@@ -32,34 +32,6 @@ class Fault:
     delay: float = 0
     applied: bool = False
 
-
-class Faults:
-    """Those that wait to happen, in the order in which they were added."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[Fault, int, int]] = []
-        """A fault, the requests it lets pass, and the requests it then befalls."""
-
-    def add(self, fault: Fault) -> None:
-        self._waiting.append((fault, fault.skip, fault.times))
-
-    def clear(self) -> bool:
-        """Take back those that are left; whether there were any."""
-        left, self._waiting = self._waiting, []
-        return bool(left)
-
-    def take(self, operation: str, container: str | None) -> Fault | None:
-        """The first that matches, used up once."""
-        for n, (fault, skip, times) in enumerate(self._waiting):
-            wanted = operation in fault.operations or (not fault.operations and operation != "metadata")
-            if not wanted or fault.container not in (None, container):
-                continue
-            if skip:
-                self._waiting[n] = (fault, skip - 1, times)
-                continue
-            if times > 1:
-                self._waiting[n] = (fault, 0, times - 1)
-            else:
-                del self._waiting[n]
-            return fault
-        return None
+    def befalls(self, operation: str, container: str | None) -> bool:
+        wanted = operation in self.operations or (not self.operations and operation != "metadata")
+        return wanted and self.container in (None, container)

@@ -17,7 +17,12 @@ DEFAULT_POLICY: Mapping[str, Any] = {
 
 
 def check_order(order: Sequence[Order], policy: Mapping[str, Any]) -> None:
-    """Raises `CosmosError` 400: ordering needs an index of its path, several paths a composite index of all."""
+    """Raises `CosmosError` 400: ordering needs an index of its path, several paths a composite index of all.
+
+    A vector search without an index reads all vectors, and is served.
+    """
+    if any(one.by_distance for one in order):
+        return
     if len(order) > 1:
         wanted = [(one.path, one.descending) for one in order]
         reverse = [(path, not descending) for path, descending in wanted]

@@ -1,7 +1,8 @@
 """The SQL of Cosmos DB's NoSQL API, as far as this product uses it.
 
-    SELECT [TOP n] * | VALUE COUNT(1) | VALUE path | path [AS name], …
+    SELECT [TOP n] * | VALUE COUNT(1) | VALUE path | path [AS name] | VectorDistance(path, vector) AS name, …
     FROM c [WHERE condition] [ORDER BY path [ASC|DESC], …] [OFFSET n LIMIT n]
+    FROM c [WHERE condition] ORDER BY VectorDistance(path, vector)
 
 Conditions: `= != < <= > >=`, `[NOT] IN (…)`, AND, OR, NOT, parentheses, parameters, and the functions of `FUNCTIONS`.
 What is absent is `UNDEFINED`, and a comparison between different types is too; only what is true is selected.
@@ -14,10 +15,11 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulators.cosmos.errors import bad_request
+from emulators.cosmos.vectors import NEAREST_FIRST, VectorPolicy
 
 type Item = Mapping[str, Any]
 type Expression = Callable[[Item], Any]
@@ -29,9 +31,11 @@ class _Undefined:
 
 
 UNDEFINED = _Undefined()
+MERGED = "/* the client merges */ "
+"""Put before a query by the plan for it: see `Query.merged`. Azure rewrites the query itself."""
 _TOKEN = re.compile(
-    r"""\s*(?: (?P<number>-?\d+(?:\.\d+)?) | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") | (?P<parameter>@\w+)
-        | (?P<word>[A-Za-z_]\w*) | (?P<sign><=|>=|!=|<>|[=<>()*,.\[\]]) )""",
+    r"""\s*(?: (?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?) | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+        | (?P<parameter>@\w+) | (?P<word>[A-Za-z_]\w*) | (?P<sign><=|>=|!=|<>|[=<>()*,.\[\]]) )""",
     re.VERBOSE,
 )
 _RESERVED = frozenset("SELECT TOP VALUE FROM WHERE ORDER BY ASC DESC OFFSET LIMIT AND OR NOT IN AS".split())
@@ -68,6 +72,10 @@ def _starts_with(text: Any, start: Any) -> Any:
     return text.startswith(start) if isinstance(text, str) and isinstance(start, str) else UNDEFINED
 
 
+def _contains(text: Any, part: Any) -> Any:
+    return part in text if isinstance(text, str) and isinstance(part, str) else UNDEFINED
+
+
 def _array_contains(array: Any, value: Any) -> Any:
     return any(_compare("=", one, value) is True for one in array) if isinstance(array, list) else UNDEFINED
 
@@ -76,6 +84,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "IS_DEFINED": lambda value: value is not UNDEFINED,
     "IS_NULL": lambda value: value is None,
     "STARTSWITH": _starts_with,
+    "CONTAINS": _contains,
     "ARRAY_CONTAINS": _array_contains,
 }
 
@@ -86,6 +95,8 @@ class Order:
     """As in an indexing policy: /document/created_at"""
     value: Expression
     descending: bool
+    by_distance: bool = False
+    """By `VectorDistance` from there; nearest first, whichever number is nearest."""
 
 
 @dataclass(slots=True)
@@ -99,9 +110,28 @@ class Query:
     order: Sequence[Order] = field(default_factory=list[Order])
     offset: int = 0
     limit: int | None = None
+    merged: bool = False
+    """The client puts the rows of all partitions in order: each comes with what it is ordered by."""
+
+    @property
+    def by_distance(self) -> bool:
+        return any(order.by_distance for order in self.order)
 
     def run(self, items: Iterable[Item]) -> list[Any]:
+        if not self.merged:
+            return self.select(items)
+        by = self.order[0].value
+        found = replace(self, columns=None, value=False, merged=False).select(items)
+        rows = replace(self, where=None, order=(), offset=0, limit=None).select(found)
+        return [
+            {"_rid": item["_rid"], "orderByItems": [{"item": by(item)}], "payload": row}
+            for item, row in zip(found, rows, strict=True)
+        ]
+
+    def select(self, items: Iterable[Item]) -> list[Any]:
         rows = [item for item in items if self.where is None or self.where(item) is True]
+        if self.by_distance:
+            rows = [item for item in rows if self.order[0].value(item) is not UNDEFINED]
         for order in reversed(self.order):
             rows.sort(key=lambda item: _sort_key(order.value(item)), reverse=order.descending)
         rows = rows[self.offset : None if self.limit is None else self.offset + self.limit]
@@ -119,16 +149,19 @@ def _sort_key(value: Any) -> tuple[int, Any]:
     return kind, (value if kind in (2, 3, 4) else 0)
 
 
-def parse(text: str, parameters: Mapping[str, Any]) -> Query:
-    """Raises `CosmosError` 400 for what is no such query."""
-    return _Parser(text, parameters).query()
+def parse(text: str, parameters: Mapping[str, Any], vectors: VectorPolicy | None = None) -> Query:
+    """`vectors` is the container's policy for them. Raises `CosmosError` 400 for what is no such query."""
+    query = _Parser(text.removeprefix(MERGED), parameters, vectors or VectorPolicy()).query()
+    query.merged = text.startswith(MERGED)
+    return query
 
 
 class _Parser:
     """Recursive descent; an expression becomes a function of an item."""
 
-    def __init__(self, text: str, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, text: str, parameters: Mapping[str, Any], vectors: VectorPolicy) -> None:
         self._parameters = parameters
+        self._vectors = vectors
         self._tokens = list(_tokens(text))
         self._at = 0
         self._alias = "c"
@@ -158,6 +191,11 @@ class _Parser:
             query.limit = self._number()
         if self._peek():
             raise self._wrong()
+        if query.by_distance:
+            if len(query.order) > 1:
+                raise bad_request("ORDER BY VectorDistance cannot be combined with another order.")
+            if query.limit is None:
+                raise bad_request("A vector search needs TOP or LIMIT.")
         return query
 
     def _selection(self, query: Query) -> None:
@@ -173,15 +211,40 @@ class _Parser:
         query.columns = self._list(self._column)
 
     def _column(self) -> tuple[str, Expression]:
+        if self._is_distance():
+            _, _, distance = self._distance()
+            return (self._next()[1] if self._take("AS") else "$1"), distance
         path, read = self._path()
         return (self._next()[1] if self._take("AS") else path.rsplit("/", 1)[-1]), read
 
     def _order(self) -> Order:
+        if self._is_distance():
+            path, descending, distance = self._distance()
+            if self._peek() in ("ASC", "DESC"):
+                raise bad_request("ORDER BY VectorDistance takes no ASC or DESC.")
+            return Order(path, distance, descending, by_distance=True)
         path, read = self._path()
         descending = self._take("DESC")
         if not descending:
             self._take("ASC")
         return Order(path, read, descending)
+
+    # ---- vectors
+    def _is_distance(self) -> bool:
+        return self._peek().upper() == "VECTORDISTANCE"
+
+    def _distance(self) -> tuple[str, bool, Expression]:
+        """The path of the vectors, whether the highest number is the nearest, and the number for an item."""
+        self._next()
+        self._need("(")
+        path, read = self._path()
+        self._need(",")
+        wanted = self._operand()({})
+        if self._take(","):  # whether to search without the index: here all are compared anyway
+            self._operand()
+        self._need(")")
+        name = self._vectors.function(path, wanted)
+        return path, NEAREST_FIRST[name], lambda item: self._vectors.similarity(name, read(item), wanted, UNDEFINED)
 
     # ---- conditions
     def _or(self) -> Expression:

@@ -22,10 +22,12 @@ from aiohttp import web
 
 from emulators.cosmos.auth import EMULATOR_KEY, is_signed, is_token
 from emulators.cosmos.errors import CosmosError, bad_request, too_large
-from emulators.cosmos.faults import Fault, Faults
+from emulators.cosmos.faults import Fault
 from emulators.cosmos.indexing import check_order
-from emulators.cosmos.query import parse
+from emulators.cosmos.query import MERGED, Query, parse
 from emulators.cosmos.storage import MAX_BATCH_OPERATIONS, MAX_ITEM_BYTES, BatchError, Document, Operation, Storage
+from emulators.cosmos.vectors import VectorPolicy
+from emulators.faults import Faults
 
 PAGE = 100
 """Items of a query's answer, unless the client asks for fewer."""
@@ -50,7 +52,7 @@ class CosmosServer:
 
     def __init__(self, storage: Storage, key: str = EMULATOR_KEY) -> None:
         self.storage = storage
-        self.faults = Faults()
+        self.faults = Faults[Fault]()
         self.requests: list[Request] = []
         self._key = key
         self.token: str | None = None
@@ -85,7 +87,7 @@ class CosmosServer:
         if request.path.startswith("/_emulator/"):
             return await handler(request)
         operation, name = _operation(request), request.match_info.get("container")
-        fault = self.faults.take(operation, name)
+        fault = self.faults.take(lambda fault: fault.befalls(operation, name))
         partition = request.headers.get("x-ms-documentdb-partitionkey")
         response = None
         if fault is None or fault.applied or not (fault.status or fault.cut):
@@ -184,8 +186,7 @@ class CosmosServer:
         if operation in ("query", "plan", "feed"):
             if operation == "plan":
                 body = await request.json()
-                _query(body)
-                return self._respond(200, _PLAN)
+                return self._respond(200, _plan(_query(body, container), body["query"]))
             if partition is None and operation == "query" and not _is_true(request, "query-enablecrosspartition"):
                 raise bad_request("Cross partition query is required but disabled.")
             return await self._feed(request, "Documents", list(self.storage.items(container, partition)), container)
@@ -241,7 +242,9 @@ class CosmosServer:
     ) -> web.Response:
         """All of them or those of a query, a page at a time. A continuation is the number of rows that were read."""
         if _is_query(request):
-            query = _query(await request.json())
+            query = _query(await request.json(), container or {})
+            if query.by_distance and not query.merged and "x-ms-documentdb-partitionkey" not in request.headers:
+                raise bad_request("A vector search over all partitions needs a plan.", 1004)
             check_order(query.order, (container or {}).get("indexingPolicy", {}) if container else _ALL_INDEXED)
             rows = query.run(rows)
         wanted = int(request.headers.get("x-ms-max-item-count", -1))
@@ -350,12 +353,25 @@ class CosmosEmulator:
 
 
 _ALL_INDEXED = {"includedPaths": [{"path": "/*"}]}
-_PLAN = {
+_PLAN: Mapping[str, Any] = {
     "partitionedQueryExecutionInfoVersion": 2,
     "queryInfo": {"distinctType": "None", "orderBy": [], "aggregates": [], "groupByExpressions": []},
     "queryRanges": [{"min": "", "max": "FF", "isMinInclusive": True, "isMaxInclusive": False}],
 }
-"""With a single partition the client has nothing to merge, sort or add up."""
+"""With a single partition the client has nothing to merge, sort or add up …"""
+
+
+def _plan(query: Query, text: str) -> Mapping[str, Any]:
+    """… but vector searches, which it merges however few partitions there are."""
+    if not query.by_distance:
+        return _PLAN
+    order = {
+        "orderBy": ["Descending" if query.order[0].descending else "Ascending"],
+        "hasNonStreamingOrderBy": True,
+        "rewrittenQuery": MERGED + text,
+        "top": query.limit,
+    }
+    return {**_PLAN, "queryInfo": {**_PLAN["queryInfo"], **order}}
 
 
 def _operation(request: web.Request) -> str:
@@ -388,8 +404,9 @@ def _partition(request: web.Request) -> str | None:
     return json.dumps(json.loads(text)[0]) if text else None
 
 
-def _query(body: Mapping[str, Any]) -> Any:
-    return parse(body["query"], {one["name"]: one["value"] for one in body.get("parameters") or []})
+def _query(body: Mapping[str, Any], container: Mapping[str, Any]) -> Query:
+    parameters = {one["name"]: one["value"] for one in body.get("parameters") or []}
+    return parse(body["query"], parameters, VectorPolicy.of(container))
 
 
 def _read_charge(size: int) -> float:

@@ -19,6 +19,7 @@ from uuid import uuid4
 from emulators.cosmos.errors import CosmosError, bad_request, conflict, not_found, precondition_failed, too_large
 from emulators.cosmos.indexing import DEFAULT_POLICY
 from emulators.cosmos.query import UNDEFINED, value_at
+from emulators.cosmos.vectors import check_vectors
 
 type Document = dict[str, Any]
 
@@ -109,6 +110,7 @@ class Storage:
         self.database(database)
         if len(body["partitionKey"]["paths"]) != 1:
             raise bad_request("Hierarchical partition keys are not emulated.")
+        check_vectors(body)
         made = self._stamp({"indexingPolicy": DEFAULT_POLICY, **body})
         row = (database, body["id"], json.dumps(made))
         if not self._db.execute("INSERT OR IGNORE INTO containers VALUES (?, ?, ?)", row).rowcount:
@@ -119,6 +121,7 @@ class Storage:
         old = self.container(database, name)
         if body["partitionKey"]["paths"] != old["partitionKey"]["paths"]:
             raise bad_request("The partition key of a container cannot be changed.")
+        check_vectors(body, old)
         made = self._stamp(body) | {"_rid": old["_rid"]}
         self._db.execute(
             "UPDATE containers SET body = ? WHERE database = ? AND id = ?", (json.dumps(made), database, name)

@@ -198,7 +198,7 @@ class Session:
 
     async def carry_out[T](self, step: Step, queue: str, work: Callable[[], T]) -> T:
         """`work`, unless a fault befalls it. Raises `BrokerError`, `Cut`."""
-        fault = self.server.faults.take(step, queue)
+        fault = self.server.faults.take(lambda fault: fault.befalls(step, queue))
         if fault is None:
             return work()
         early = [work()] if fault.applied else []

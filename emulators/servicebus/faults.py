@@ -30,31 +30,5 @@ class Fault:
     delay: float = 0
     applied: bool = False
 
-
-class Faults:
-    """Those that wait to happen, in the order in which they were added."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[Fault, int, int]] = []
-        """A fault, the occurrences it lets pass, and those it then befalls."""
-
-    def add(self, fault: Fault) -> None:
-        self._waiting.append((fault, fault.skip, fault.times))
-
-    def clear(self) -> None:
-        self._waiting.clear()
-
-    def take(self, step: Step, queue: str) -> Fault | None:
-        """The first that matches, used up once."""
-        for n, (fault, skip, times) in enumerate(self._waiting):
-            if fault.step != step or fault.queue not in (None, queue):
-                continue
-            if skip:
-                self._waiting[n] = (fault, skip - 1, times)
-                continue
-            if times > 1:
-                self._waiting[n] = (fault, 0, times - 1)
-            else:
-                del self._waiting[n]
-            return fault
-        return None
+    def befalls(self, step: Step, queue: str) -> bool:
+        return self.step == step and self.queue in (None, queue)

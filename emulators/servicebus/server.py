@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
+from emulators.faults import Faults
 from emulators.servicebus.auth import EMULATOR_KEY, connection_string
 from emulators.servicebus.broker import Broker, QueueOptions
 from emulators.servicebus.connection import Connection
-from emulators.servicebus.faults import Faults
+from emulators.servicebus.faults import Fault
 from emulators.servicebus.links import OutgoingLink
 
 TICK = 0.05
@@ -27,7 +28,7 @@ class Server:
         self.key = key
         self.token: str | None = None
         """One of Microsoft Entra ID that is taken in place of a signature."""
-        self.faults = Faults()
+        self.faults = Faults[Fault]()
         self.opened = Counter[str]()
         self.consumers: list[OutgoingLink] = []
         self.connections: set[Connection] = set()
@@ -61,7 +62,7 @@ class Server:
         stored = self.broker.lock_next(link.address)
         if stored is None:
             return False
-        fault = self.faults.take("deliver", link.address)
+        fault = self.faults.take(lambda fault: fault.befalls("deliver", link.address))
         if fault and fault.cut:
             link.session.connection.abort()
             return False
@@ -102,7 +103,7 @@ class ServiceBusEmulator:
         return self.server.broker
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> Faults[Fault]:
         return self.server.faults
 
     def __enter__(self) -> Self:

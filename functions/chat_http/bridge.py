@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from shared.telemetry import log_context
+from shared.telemetry import continuing, log_context
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +70,9 @@ class Bridge:
         self._lifespan: asyncio.Task[None] | None = None
         self._started: asyncio.Future[Mapping[str, Any]] | None = None
 
-    async def response(self, invocation_id: str) -> Response:
+    async def response(self, invocation_id: str, traceparent: str = "") -> Response:
         """The response for the function to return. Raises what the app's lifespan raises, until it starts."""
-        return PassThrough(self._app, state=await self._start(), invocation_id=invocation_id)
+        return PassThrough(self._app, state=await self._start(), invocation_id=invocation_id, traceparent=traceparent)
 
     async def _start(self) -> Mapping[str, Any]:
         if self._started is None or (self._started.done() and self._started.exception()):
@@ -102,11 +102,12 @@ def _pass_on_failure(lifespan: asyncio.Task[None], started: asyncio.Future[Mappi
 class PassThrough(Response):
     """A response whose status, headers and body the app sends by itself."""
 
-    def __init__(self, app: FastAPI, *, state: Mapping[str, Any], invocation_id: str) -> None:
+    def __init__(self, app: FastAPI, *, state: Mapping[str, Any], invocation_id: str, traceparent: str = "") -> None:
         super().__init__()
         self._app = app
         self._state = state
         self._invocation_id = invocation_id
+        self._traceparent = traceparent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         inner = {key: value for key, value in scope.items() if key in _SERVER_KEYS}
@@ -118,7 +119,7 @@ class PassThrough(Response):
             started = started or message["type"] == "http.response.start"
             await send(message)
 
-        with log_context(invocation_id=self._invocation_id):
+        with log_context(invocation_id=self._invocation_id), continuing({"traceparent": self._traceparent}):
             try:
                 await self._app(inner, receive, note_start)
             except Exception:

@@ -16,4 +16,4 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 @blueprint.route(route="{*path}", methods=METHODS, auth_level=func.AuthLevel.ANONYMOUS)
 async def chat_http(req: Request, context: func.Context) -> Response:
     del req  # The bridge takes the request from the runtime's own server, body unread.
-    return await bridge.response(context.invocation_id)
+    return await bridge.response(context.invocation_id, context.trace_context.trace_parent or "")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from functions.chat_http.access import Provided, limit_health
 from functions.chat_http.problems import documented
-from functions.chat_http.version import VERSION
+from functions.chat_http.version import BUILD, VERSION
 from shared import telemetry
 from shared.errors import Unavailable
 from shared.services import Services
@@ -32,6 +32,7 @@ Status = Literal["healthy", "unhealthy"]
 class Health(BaseModel):
     status: Literal["healthy"]
     version: str = Field(examples=["0.1.0"])
+    build: str = Field(examples=["7e3ce0a4b1c2"], description="The commit that was packed; `source` if nothing was.")
 
 
 class Component(BaseModel):
@@ -74,7 +75,7 @@ class Liveness(BaseModel):
 @router.get("/health/", operation_id="health", responses=documented(429, 500))
 async def health() -> Health:
     """The app answers."""
-    return Health(status="healthy", version=VERSION)
+    return Health(status="healthy", version=VERSION, build=BUILD)
 
 
 @router.get("/health/liveness", operation_id="liveness", responses=documented(429, 500))

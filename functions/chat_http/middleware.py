@@ -15,11 +15,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.chat_http import problems
+from shared import telemetry
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+"""Others are `_OTHER` in a span: https://opentelemetry.io/docs/specs/semconv/http/http-spans/"""
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 SECURITY_HEADERS = {
@@ -31,6 +34,35 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 """Defaults; a page sets its own policy and caching. Browsers heed Strict-Transport-Security over HTTPS only."""
+
+
+class Traced:
+    """A span for each request, within the trace of whoever called. It tells the route, not the path, which has ids."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # The Functions host has put itself between the caller and us; without it, the caller's own header counts.
+        carrier = telemetry.carried() or Headers(scope=scope)
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+        with (
+            telemetry.continuing(carrier),
+            telemetry.span(method, kind=telemetry.SpanKind.SERVER, attributes={"http.request.method": method}) as span,
+        ):
+
+            async def note_status(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                await send(message)
+
+            await self._app(scope, receive, note_status)
+            if route := getattr(scope.get("route"), "path", None):
+                span.update_name(f"{method} {route}")
+                span.set_attribute("http.route", route)
 
 
 class SecurityHeaders:
@@ -107,6 +139,7 @@ class LastResort:
             if scope["type"] != "http":
                 raise
             logger.exception("unexpected error", extra={"answered": started})
+            telemetry.errors.add(1, {"place": "http", "error": "unexpected"})
             if started:
                 raise  # the server cuts the line, so that the client sees an incomplete answer
             await problems.internal_error()(scope, receive, send)

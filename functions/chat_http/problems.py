@@ -129,6 +129,7 @@ def response_to(error: SupportAgentError) -> Response:
     kind = kind_of(error)
     if kind.status >= 500:
         logger.error("request failed", extra={"status": kind.status}, exc_info=error)
+        telemetry.errors.add(1, {"place": "http", "error": type(error).__name__})
     headers: dict[str, str] = {}
     if isinstance(error, RetryLater):
         headers["Retry-After"] = str(error.retry_after)

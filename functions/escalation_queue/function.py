@@ -7,11 +7,12 @@ function without a second connection to the queue.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import azure.functions as func
 
+from shared import telemetry
 from shared.errors import SupportAgentError, Unavailable
 from shared.escalation.queue import REQUESTS, WEBHOOKS
 from shared.services import get_services
@@ -26,14 +27,14 @@ MAX_PAUSE = 30.0
 
 @blueprint.service_bus_queue_trigger(arg_name="message", queue_name=REQUESTS, connection="SERVICE_BUS")
 async def escalation_queue(message: func.ServiceBusMessage, context: func.Context) -> None:
-    with log_context(invocation_id=context.invocation_id):
+    with log_context(invocation_id=context.invocation_id), taken(REQUESTS, message):
         async with given_back(REQUESTS, message):
             await get_services().escalation.route(message.get_body())
 
 
 @blueprint.service_bus_queue_trigger(arg_name="message", queue_name=WEBHOOKS, connection="SERVICE_BUS")
 async def deliver_webhook(message: func.ServiceBusMessage, context: func.Context) -> None:
-    with log_context(invocation_id=context.invocation_id):
+    with log_context(invocation_id=context.invocation_id), taken(WEBHOOKS, message):
         if (webhook := get_services().webhook) is None:
             logger.warning("webhook removed", extra={"message_id": message.message_id})
             return
@@ -54,6 +55,7 @@ async def return_silent_conversations(timer: func.TimerRequest, context: func.Co
     del timer
     with log_context(invocation_id=context.invocation_id):
         await get_services().helpdesk.return_silent()
+        await get_services().helpdesk.count_overdue()
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="15 7 * * * *")
@@ -61,6 +63,17 @@ async def erase_leftovers(timer: func.TimerRequest, context: func.Context) -> No
     del timer
     with log_context(invocation_id=context.invocation_id):
         await get_services().leftovers.erase()
+
+
+@contextmanager
+def taken(queue: str, message: func.ServiceBusMessage) -> Generator[None]:
+    """What is done with a message belongs to the trace that sent it."""
+    about = {"messaging.system": "servicebus", "messaging.destination.name": queue}
+    with (
+        telemetry.continuing(message.application_properties or {}),
+        telemetry.span(f"process {queue}", kind=telemetry.SpanKind.CONSUMER, attributes=about),
+    ):
+        yield
 
 
 @asynccontextmanager
@@ -74,6 +87,7 @@ async def given_back(queue: str, message: func.ServiceBusMessage) -> AsyncGenera
         yield
     except SupportAgentError as error:
         about = {"queue": queue, "message_id": message.message_id, "delivery": message.delivery_count}
+        telemetry.errors.add(1, {"place": queue, "error": type(error).__name__})
         logger.warning("message given back", extra=about | {"problem": f"{type(error).__name__}: {error}"})
         if isinstance(error, Unavailable):
             await asyncio.sleep(min(max(2.0 ** (message.delivery_count or 1), error.retry_after), MAX_PAUSE))

@@ -82,10 +82,11 @@ async def known(url: str, number: int) -> None:
     """Wait until so many documents can be found."""
     end = time.monotonic() + READ_SECONDS
     async with httpx.AsyncClient(base_url=url, timeout=ANSWER, trust_env=False) as client:
-        while (health := answered(await client.get("/health/detailed")))["components"]["knowledge"][
-            "documents"
-        ] < number:
-            expect(time.monotonic() < end, f"the documents are not read: {health['components']}")
+        while True:
+            knowledge = answered(await client.get("/health/detailed"))["components"]["knowledge"]
+            if (knowledge["documents"] or 0) >= number:
+                return
+            expect(time.monotonic() < end, f"the documents are not read: {knowledge}")
             await asyncio.sleep(0.5)
 
 

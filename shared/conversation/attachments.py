@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared import telemetry
 from shared.errors import DocumentRejected
 from shared.memory.models import Attachment
 
@@ -47,9 +48,12 @@ async def read_attachments(uploads: Sequence[Upload], parser: Parser) -> tuple[A
 async def _read(upload: Upload, parser: Parser) -> Attachment:
     identifier = hashlib.sha256(upload.data).hexdigest()[:16]
     try:
-        parsed = await parser.parse(upload.data, upload.name)
+        with telemetry.span("read attachment"):
+            parsed = await parser.parse(upload.data, upload.name)
     except DocumentRejected as rejected:
+        telemetry.attachment_processing.add(1, {"outcome": "unreadable"})
         return Attachment(identifier, upload.name, len(upload.data), problem=str(rejected))
+    telemetry.attachment_processing.add(1, {"outcome": "read"})
     text = parsed.markdown[:MAX_MARKDOWN]
     pages = tuple(start for start in parsed.pages if start < len(text))
     return Attachment(identifier, upload.name, len(upload.data), markdown=text, pages=pages)

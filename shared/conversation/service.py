@@ -50,6 +50,7 @@ from shared.memory.models import (
     Message,
     OpenTurn,
     Rating,
+    Usage,
 )
 from shared.memory.store import ConversationStore
 from shared.push.channel import ClientUrl
@@ -144,6 +145,7 @@ class ConversationService:
             seq=1,
         )
         await self._store.create(conversation, greeting)
+        telemetry.sessions_started.add(1)
         return conversation, greeting
 
     # ---- a turn
@@ -163,11 +165,12 @@ class ConversationService:
         if checked:
             await self._store.get(session_id)  # no parsing for a conversation that does not exist
             message = replace(message, attachments=await read_attachments(checked, self._parser))
-        opened = await self._store.open_turn(
-            message,
-            lease_until=self._now() + timedelta(seconds=self._settings.turn_timeout_seconds + 10),
-            history=HISTORY,
-        )
+        with telemetry.span("store open_turn"):
+            opened = await self._store.open_turn(
+                message,
+                lease_until=self._now() + timedelta(seconds=self._settings.turn_timeout_seconds + 10),
+                history=HISTORY,
+            )
         running = RunningTurn(opened.message, answer_id(opened.message))
         if opened.answer:
             running.finish(list(_replayed(opened.answer)))
@@ -181,20 +184,29 @@ class ConversationService:
     async def _run(self, opened: OpenTurn, running: RunningTurn) -> None:
         """One turn, to its end, whether or not anybody reads along. Never raises."""
         began = time.perf_counter()
-        with telemetry.log_context(session_id=opened.conversation.session_id):
+        session_id = opened.conversation.session_id
+        telemetry.active_sessions.saw(session_id)
+        with (
+            telemetry.log_context(session_id=session_id),
+            telemetry.span("turn", attributes={"gen_ai.conversation.id": session_id}) as span,
+        ):
             try:
                 async with asyncio.timeout(self._settings.turn_timeout_seconds):
                     outcome = await self._answer(opened, running)
             except TimeoutError:
+                telemetry.errors.add(1, {"place": "turn", "error": "TimeoutError"})
                 outcome = await self._fail(opened, running, Unavailable("The answer took too long. Please try again."))
             except SupportAgentError as error:
+                telemetry.errors.add(1, {"place": "turn", "error": type(error).__name__})
                 outcome = await self._fail(opened, running, error)
-            except Exception:
+            except Exception as error:
                 logger.exception("turn failed")
+                telemetry.errors.add(1, {"place": "turn", "error": type(error).__name__})
                 outcome = await self._fail(opened, running, Unavailable("Something went wrong. Please try again."))
             seconds = time.perf_counter() - began
-            telemetry.turns.add(1, {"outcome": outcome})
-            telemetry.turn_seconds.record(seconds, {"outcome": outcome})
+            span.set_attribute("support.outcome", outcome)
+            telemetry.chat_messages.add(1, {"outcome": outcome})
+            telemetry.chat_message_duration.record(seconds, {"outcome": outcome})
             logger.info(
                 "turn", extra={"outcome": outcome, "seconds": round(seconds, 3), "message_id": opened.message.id}
             )
@@ -249,12 +261,14 @@ class ConversationService:
             ticket_id=ticket.id if ticket else waits,
             usage=turn.usage,
         )
-        stored = await self._store.close_turn(opened, answer, ticket, self._facts(turn))
+        self._count_tokens(turn.usage)
+        with telemetry.span("store close_turn"):
+            stored = await self._store.close_turn(opened, answer, ticket, self._facts(turn))
         if stored is None:
             return await self._leave_to_human(opened, running)
         self._push.tell(stored.session_id, message_frame(stored, ticket=ticket))
         if ticket:
-            telemetry.tickets.add(1, {"reason": ticket.reason})
+            telemetry.chat_escalations.add(1, {"reason": ticket.reason})
             await self._escalation.send(ticket)
         running.finish([TurnAnswered(stored)])
         return "handed_over" if ticket else "abstained" if abstained else "answered"
@@ -315,6 +329,17 @@ class ConversationService:
             telemetry.dropped_sentences.add(verifier.dropped)
             logger.info("sentences dropped", extra={"dropped": verifier.dropped, "kept": len(verified)})
         return verified, verifier
+
+    def _count_tokens(self, usage: Usage) -> None:
+        """The model's, and what they cost if prices are set."""
+        if not usage.total_tokens:
+            return
+        telemetry.model_tokens.add(usage.input_tokens, {"direction": "input"})
+        telemetry.model_tokens.add(usage.output_tokens, {"direction": "output"})
+        dollars = usage.input_tokens * self._settings.model_input_price
+        dollars += usage.output_tokens * self._settings.model_output_price
+        if dollars:
+            telemetry.model_cost.add(dollars / 1_000_000)
 
     def _notices(self, turn: Turn) -> list[str]:
         """What was done for the customer, and which files could not be read, in the product's own words."""
@@ -432,7 +457,7 @@ class ConversationService:
         notice = self._notice(cause, self._handed_over(ticket, messages), ticket.id, session_id)
         stored = await self._store.append(notice, ticket)
         self._push.tell(session_id, message_frame(stored, ticket=ticket))
-        telemetry.tickets.add(1, {"reason": ticket.reason})
+        telemetry.chat_escalations.add(1, {"reason": ticket.reason})
         await self._escalation.send(ticket)
         return stored
 
@@ -515,6 +540,7 @@ class ConversationService:
     async def erase(self, session_id: str) -> Erasure:
         """Forget a conversation with its messages and tickets."""
         erased = await self._store.erase(session_id)
+        telemetry.active_sessions.forget(session_id)
         await _or_later(self._leftovers.erase_of(session_id))
         return erased
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -79,6 +80,7 @@ class HelpdeskService:
         self._session = session
         self._max_message_chars = max_message_chars
         self._now = now
+        self._teams = set[str]()
 
     # ---- reading
 
@@ -202,6 +204,20 @@ class HelpdeskService:
                     continue  # erased at this moment
             after = page[-1].id
         return returned
+
+    async def count_overdue(self) -> int:
+        """Tickets that should have been answered by now and were not. Tells the metric, by team."""
+        # Who had some a minute ago is told of as having none, too.
+        overdue, after, now = Counter[str](dict.fromkeys(self._teams, 0)), None, self._now()
+        while page := await self._store.tickets(statuses=UNRESOLVED, after=after, limit=PAGE):
+            for ticket in page:
+                if ticket.team and ticket.due_at:
+                    overdue[ticket.team] += ticket.due_at <= now and ticket.replied_at is None
+            after = page[-1].id
+        for team, count in overdue.items():
+            telemetry.overdue_tickets.set(count, {"team": team})
+        self._teams = set(overdue)
+        return overdue.total()
 
     async def _return_if_silent(self, ticket: Ticket, since: datetime) -> bool:
         file, name = await self.open(ticket.id), await self._name(ticket.assignee)

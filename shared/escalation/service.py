@@ -31,7 +31,7 @@ from shared.escalation.transcripts import TranscriptStore
 from shared.memory.store import ConversationStore
 from shared.push.events import change_frame
 from shared.push.service import PushService
-from shared.telemetry import ticket_events, ticket_sends, tickets_routed, transcripts_stored
+from shared.telemetry import SpanKind, carried, span, ticket_events, ticket_sends, tickets_routed, transcripts_stored
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class EscalationService:
             id=ticket.id, body=request.model_dump_json().encode(), subject="ticket", correlation_id=ticket.session_id
         )
         try:
-            await self._queue.send(REQUESTS, message)
+            await self._put(REQUESTS, message)
             await self._store.mark_sent(ticket, self._now())
         except Unavailable:
             _log.warning("ticket_not_sent", extra={"ticket_id": ticket.id})
@@ -235,7 +235,13 @@ class EscalationService:
             properties={name: value for name, value in routed.items() if value is not None},
         )
         for queue in self._audience:
-            await self._queue.send(queue, message)
+            await self._put(queue, message)
+
+    async def _put(self, queue: str, message: QueueMessage) -> None:
+        """With the trace in hand, which whoever takes the message goes on with."""
+        about = {"messaging.system": "servicebus", "messaging.destination.name": queue}
+        with span(f"send {queue}", kind=SpanKind.PRODUCER, attributes=about):
+            await self._queue.send(queue, replace(message, properties={**message.properties, **carried()}))
 
 
 def _nothing_to_route(request: TicketRequest) -> None:

@@ -1,4 +1,4 @@
-"""The port to the vector index. Adapters: `chroma.py` (in this process).
+"""The port to the vector index. Adapters: `chroma.py` (in this process), `cosmos.py` (Azure).
 
 The index also keeps one record per document it has seen, so that what is indexed and what is known about it cannot
 drift apart, and a single store can be rebuilt from the documents alone.
@@ -106,7 +106,10 @@ class VectorIndex(Protocol):
         ...
 
     async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:
-        """The nearest among the chunks whose text holds this exact string."""
+        """The nearest among the chunks whose text holds this exact string.
+
+        For a code (`terms.codes`), those may be left out that hold it within another code only.
+        """
         ...
 
     async def count(self) -> int:

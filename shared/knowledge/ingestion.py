@@ -142,6 +142,7 @@ class IngestionService:
             outcomes = await self._follow_all(names())
         outcome = Reconciliation(unchanged=len(infos) - len(changed), **outcomes)
         logger.info("documents reconciled", extra=asdict(outcome))
+        telemetry.reconciled_at.set(self._now().timestamp())
         return outcome
 
     async def rebuild(self, on_progress: Progress | None = None) -> Reconciliation:

@@ -18,6 +18,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import astuple
 
+from shared import telemetry
+from shared.errors import Unavailable
 from shared.knowledge.cache import Cache
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.knowledge.filters import Filters, admits
@@ -65,6 +67,17 @@ class Retriever:
         index does not answer.
         """
         question = Question(question) if isinstance(question, str) else question
+        try:
+            with telemetry.span("retrieve") as span:
+                found = await self._retrieve(question, limit, filters)
+                span.set_attribute("support.passages", len(found))
+        except Unavailable:
+            telemetry.rag_queries.add(1, {"outcome": "failed"})
+            raise
+        telemetry.rag_queries.add(1, {"outcome": "found" if found else "empty"})
+        return found
+
+    async def _retrieve(self, question: Question, limit: int, filters: Filters | None) -> Sequence[Passage]:
         asked = parts(question)
         # The version is read before the search, so that nothing is kept under a newer version than it was found in.
         version, vector = await asyncio.gather(self._index.version(), self._vector(asked))

@@ -1,11 +1,14 @@
 """How the memory's values look at rest: JSON documents, the same in every store.
 
-A document is the value's fields, times in UTC as ISO 8601, plus `schema`: the version of its shape.
+A document is the value's fields, times in UTC as ISO 8601, plus `schema`: the version of its shape. One of an earlier
+version is upgraded when it is read, one version after the other, and written back as the present one with its next
+change. Fields that only were added need no upgrade: they have defaults.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,9 +16,20 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from shared.errors import ConfigurationError
+from shared.escalation.ticket import Ticket
 from shared.sqlite import iso
 
-SCHEMA = 1
+type Document = dict[str, Any]
+
+SCHEMA = 2
+
+
+def _routed_is_open(ticket: Document) -> Document:
+    return ticket | {"status": "open"} if ticket["status"] == "routed" else ticket
+
+
+UPGRADES: Mapping[tuple[type, int], Callable[[Document], Document]] = {(Ticket, 1): _routed_is_open}
+"""By kind and version: what makes of a document one of the next version."""
 
 
 def encode(value: object, **more: object) -> str:
@@ -26,12 +40,15 @@ def encode(value: object, **more: object) -> str:
 
 def decode[T](kind: type[T], text: str) -> T:
     """Raises `ConfigurationError` for a document that a newer version of this app wrote."""
-    document: dict[str, Any] = json.loads(text)
+    document: Document = json.loads(text)
     if document["schema"] > SCHEMA:
         raise ConfigurationError(
             f"A stored {kind.__name__} has shape {document['schema']}, this app reads up to {SCHEMA}:"
             " a newer version of the app wrote it. Start that version."
         )
+    for version in range(document["schema"], SCHEMA):
+        if upgrade := UPGRADES.get((kind, version)):
+            document = upgrade(document)
     return _adapter(kind).validate_python(document)
 
 

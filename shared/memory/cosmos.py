@@ -19,6 +19,7 @@ from shared.errors import Conflict, NotFound, TurnInProgress, Unavailable
 from shared.escalation.outbox import OutboxEvent, customer_message, event_id
 from shared.escalation.ticket import Status, Ticket
 from shared.memory import cosmos_schema as schema
+from shared.memory.cosmos_backup import CosmosBackup
 from shared.memory.cosmos_client import BATCH, Changed, Container, Cosmos, Item, Operation, again
 from shared.memory.cosmos_facts import CosmosFacts
 from shared.memory.cosmos_items import (
@@ -47,7 +48,7 @@ from shared.memory.models import (
     OpenTurn,
     Operator,
 )
-from shared.memory.store import TicketState
+from shared.memory.store import Stored, TicketState
 from shared.sqlite import iso
 
 RECORDS_AT_ONCE = 100
@@ -78,26 +79,26 @@ class _Step[T]:
 
 
 class CosmosConversationStore:
-    """`endpoint` and `credential` (a key, or an async `TokenCredential`) name the account; `create` in `cosmos_schema`
-    makes the database. An expired conversation is kept for `retention`; then Cosmos DB removes its items by their ttl.
+    """`create` in `cosmos_schema` makes the database. An expired conversation is kept for `retention`; then Cosmos DB
+    removes its items by their ttl. To close it closes the client, which others may share.
 
     The token of a turn is its lease's end, as in `sqlite.py`.
     """
 
     def __init__(
         self,
-        endpoint: str,
-        credential: Any,
-        database: str,
+        cosmos: Cosmos,
         *,
         retention: timedelta = timedelta(0),
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        self._cosmos = Cosmos(endpoint, credential, database)
+        self._cosmos = cosmos
         self._conversations = Container(self._cosmos, schema.CONVERSATIONS)
         self._operators = Container(self._cosmos, schema.OPERATORS)
         self._facts = CosmosFacts(self._cosmos, self._conversations, now)
         self._limits = CosmosLimits(self._cosmos, now)
+        customers = Container(self._cosmos, schema.CUSTOMERS)
+        self._backup = CosmosBackup(self._conversations, customers, self._operators, self._lives, now)
         self._retention = retention
         self._now = now
 
@@ -483,6 +484,13 @@ class CosmosConversationStore:
 
     async def save_operator(self, operator: Operator) -> None:
         await again(lambda: self._operators.upsert(operator_item(operator)))
+
+    # ---- backup
+    def everything(self) -> AsyncIterator[Stored]:
+        return self._backup.everything()
+
+    async def put_back(self, values: Sequence[Stored]) -> None:
+        await self._backup.put_back(values)
 
     # ---- rate limits
     async def count_hit(self, key: str, *, window: int, now: datetime) -> int:

@@ -7,10 +7,11 @@ answer says that the item is there already, or has changed. Who writes must be a
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,6 +40,8 @@ LONGEST_PAUSE = 0.25
 """Seconds between two attempts, at most: a batch takes about 20 ms."""
 BATCH = 100
 """Most operations of one batch."""
+BATCH_BYTES = 1_500_000
+"""Most bytes of one batch: a request may have 2 MB."""
 
 _CHANGED = (409, 412, 424)
 _UNANSWERED = (408, 410, 449)
@@ -192,6 +195,20 @@ async def again[T](work: Callable[[], Awaitable[T]]) -> T:
                 raise Unavailable("The store has too much to do. Try again.") from changed
         await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def batches(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
+    """As many at once as Cosmos DB takes."""
+    part, size = list[Operation](), 0
+    for operation in operations:
+        length = len(json.dumps(operation[1]))
+        if part and (len(part) == BATCH or size + length > BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(operation)
+        size += length
+    if part:
+        yield part
 
 
 def new_client(endpoint: str, credential: Any) -> Any:

@@ -18,7 +18,7 @@ NEVER = -1
 """As a container's default: items expire if they have a `ttl` of their own."""
 
 
-def _index(*paths: str, together: Sequence[Sequence[str]] = ()) -> Mapping[str, Any]:
+def indexing(*paths: str, together: Sequence[Sequence[str]] = ()) -> Mapping[str, Any]:
     """Writes cost by what is indexed: only what is asked for. `together` are the orders over several paths."""
     return {
         "indexingMode": "consistent",
@@ -32,7 +32,7 @@ def _index(*paths: str, together: Sequence[Sequence[str]] = ()) -> Mapping[str, 
 CONTAINERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     CONVERSATIONS: (
         "/session_id",
-        _index(
+        indexing(
             "/session_id",
             "/type",
             "/seq",
@@ -50,28 +50,37 @@ CONTAINERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
             together=[["/document/created_at", "/id"], ["/document/created_at", "/session_id"]],
         ),
     ),
-    CUSTOMERS: ("/customer_id", _index("/customer_id")),
-    OPERATORS: ("/id", _index("/id")),
-    LIMITS: ("/id", _index("/id")),
+    CUSTOMERS: ("/customer_id", indexing("/customer_id")),
+    OPERATORS: ("/id", indexing("/id")),
+    LIMITS: ("/id", indexing("/id")),
 }
 """Container → partition key and indexing policy."""
 
 
-async def create(endpoint: str, credential: Any, database: str) -> None:
-    """Create the database and its containers, and bring those that exist up to date. Raises `Unavailable`.
+async def create(
+    endpoint: str,
+    credential: Any,
+    database: str,
+    containers: Mapping[str, tuple[str, Mapping[str, Any]]] = CONTAINERS,
+    vectors: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Create the database and these containers, and bring those that exist up to date. Raises `Unavailable`.
 
+    `vectors`: container → vector embedding policy, which cannot be changed later.
     Needs the account's key: an identity with a data role may read and write items only.
     """
     client = new_client(endpoint, credential)
     with translated():
         async with client:
             made: Any = await client.create_database_if_not_exists(database)
-            for name, (path, index) in CONTAINERS.items():
+            for name, (path, index) in containers.items():
                 about: dict[str, Any] = {
                     "partition_key": PartitionKey(path),
                     "indexing_policy": dict(index),
                     "default_ttl": NEVER,
                 }
+                if vectors and name in vectors:
+                    about["vector_embedding_policy"] = dict(vectors[name])
                 container: Any = await made.create_container_if_not_exists(name, **about)
                 found: Mapping[str, Any] = await container.read()
                 if found.get("defaultTtl") != NEVER or not _same(found["indexingPolicy"], index):

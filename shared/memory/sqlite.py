@@ -12,6 +12,7 @@ from sqlite3 import Connection
 from shared.errors import Conflict, NotFound, TurnInProgress
 from shared.escalation.outbox import OutboxEvent, customer_message
 from shared.escalation.ticket import Status, Ticket
+from shared.memory import sqlite_backup
 from shared.memory.codec import decode, encode
 from shared.memory.models import (
     Conversation,
@@ -23,7 +24,7 @@ from shared.memory.models import (
     OpenTurn,
     Operator,
 )
-from shared.memory.store import TicketState
+from shared.memory.store import Stored, TicketState
 from shared.sqlite import Database, iso
 
 PURGED_AT_ONCE = 20
@@ -66,6 +67,24 @@ CREATE TABLE IF NOT EXISTS hits (
     PRIMARY KEY (key, ends, seconds)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS hits_by_end ON hits (ends)
 """
+_FROM_2 = f"""
+DROP INDEX conversations_of_customer;
+DROP INDEX conversations_of_user;
+DROP INDEX conversations_by_expiry;
+DROP INDEX outbox;
+ALTER TABLE conversations RENAME TO conversations_2;
+ALTER TABLE tickets RENAME TO tickets_2;
+{_SCHEMA};
+INSERT INTO conversations
+    SELECT session_id, customer_id, user_id, document ->> 'created_at', expires_at, last_lease, document
+    FROM conversations_2;
+INSERT INTO tickets
+    SELECT session_id, id, created_at, sent, iif(routed, 'open', 'requested'), document FROM tickets_2;
+DROP TABLE conversations_2;
+DROP TABLE tickets_2
+"""  # noqa: S608 - nothing in it is from elsewhere
+_UPGRADES = {1: _FROM_2, 2: _FROM_2}
+"""Version 2 had one index more than version 1, which the schema makes anyway."""
 
 
 def _utc_now() -> datetime:
@@ -85,7 +104,7 @@ class SqliteConversationStore:
     def __init__(
         self, path: Path, *, retention: timedelta = timedelta(0), now: Callable[[], datetime] = _utc_now
     ) -> None:
-        self._database = Database(path, schema=_SCHEMA, version=_VERSION)
+        self._database = Database(path, schema=_SCHEMA, version=_VERSION, upgrades=_UPGRADES)
         self._retention = retention
         self._now = now
 
@@ -387,6 +406,28 @@ class SqliteConversationStore:
     async def save_operator(self, operator: Operator) -> None:
         def work(db: Connection) -> None:
             db.execute("INSERT OR REPLACE INTO operators VALUES (?, ?)", (operator.username, encode(operator)))
+
+        await self._database.write(work)
+
+    # ---- backup
+    async def everything(self) -> AsyncIterator[Stored]:
+        after = ""
+
+        def work(db: Connection) -> Sequence[Stored]:
+            return sqlite_backup.of_conversations(db, after, RECORDS_AT_ONCE)
+
+        while page := await self._database.read(work):
+            for one in page:
+                if isinstance(one, Conversation):
+                    after = one.session_id
+                yield one
+        for one in await self._database.read(sqlite_backup.of_people):
+            yield one
+
+    async def put_back(self, values: Sequence[Stored]) -> None:
+        def work(db: Connection) -> None:
+            for value in values:
+                sqlite_backup.put_back(db, value)
 
         await self._database.write(work)
 

@@ -24,6 +24,9 @@ from shared.memory.models import (
     Operator,
 )
 
+type Stored = Conversation | Message | Ticket | OutboxEvent | CustomerFact | Operator
+"""What is kept, but for counts of requests and claims, which are over in minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class TicketState:
@@ -176,6 +179,17 @@ class ConversationStore(Protocol):
     async def operator(self, username: str) -> Operator | None: ...
 
     async def save_operator(self, operator: Operator) -> None: ...
+
+    # ---- backup
+    def everything(self) -> AsyncIterator[Stored]:
+        """All that is kept, also of expired conversations: a conversation, then what belongs to it. Each of them is as
+        it was at one moment, while others go on."""
+        ...
+
+    async def put_back(self, values: Sequence[Stored]) -> None:
+        """Store values of `everything` as they were, in the place of those with the same ids; in its order, of which
+        this may be any part. No turn runs in a conversation that was put back."""
+        ...
 
     # ---- rate limits, shared by all instances
     async def count_hit(self, key: str, *, window: int, now: datetime) -> int:

@@ -63,6 +63,10 @@ def chromium() -> str:
     return found.stdout.strip()
 
 
+expect.set_options(timeout=15_000)
+"""Milliseconds to wait for what takes one second at most: other tests run beside these."""
+
+
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:
     served = Site()

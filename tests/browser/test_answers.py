@@ -45,6 +45,7 @@ async def test_an_answer_appears_sentence_by_sentence_and_is_read_out_once(visit
     await expect(answer).to_contain_text("unlocks it at once")
     await expect(answer).to_have_attribute("aria-busy", "false")
 
+    await visitor.page.wait_for_function("window.heard.some((text) => text.includes('wrong passwords'))")
     heard: list[str] = await visitor.page.evaluate("window.heard")
     said = [text for text in heard if "wrong passwords" in text]
     assert len(said) == 1

@@ -22,8 +22,13 @@ from emulators.cosmos.auth import EMULATOR_KEY
 from emulators.cosmos.server import CosmosEmulator
 from shared.escalation.queue import TicketQueue
 from shared.escalation.sqlite import SqliteTicketQueue
+from shared.knowledge import cosmos as knowledge_cosmos
+from shared.knowledge import cosmos_schema as knowledge_schema
+from shared.knowledge.cosmos import CosmosVectorIndex
+from shared.knowledge.index import VectorIndex
 from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
+from shared.memory.cosmos_client import Cosmos
 from shared.memory.sqlite import SqliteConversationStore
 from shared.memory.store import ConversationStore
 from tests.contract.push import (  # noqa: F401
@@ -53,7 +58,7 @@ PORTS = {
     "DocumentStore": ("folder", "blobs"),
     "TranscriptStore": ("folder_transcripts", "blob_transcripts"),
     "PushChannel": ("laptop_hub", "webpubsub"),
-    "VectorIndex": ("embedded_chroma", "served_chroma"),
+    "VectorIndex": ("embedded_chroma", "served_chroma", "cosmos_index"),
 }
 """Each port's adapters, by the fixtures that open them."""
 
@@ -64,11 +69,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("passed", ()):
         if report.when == "call" and "tests/contract/" in report.nodeid:
             passed.update(set(report.nodeid.partition("[")[2].rstrip("]").split("-")))
-    if not passed:
-        return
-    terminalreporter.section("contracts: cases passed")
-    for port, adapters in PORTS.items():
-        terminalreporter.line(f"{port}: " + ", ".join(f"{adapter} {passed[adapter]}" for adapter in adapters))
+    counts = {port: [f"{adapter} {passed[adapter]}" for adapter in adapters] for port, adapters in PORTS.items()}
+    if any(passed[adapter] for adapters in PORTS.values() for adapter in adapters):
+        terminalreporter.section("contracts: cases passed")
+        for port, passes in counts.items():
+            terminalreporter.line(f"{port}: {', '.join(passes)}")
 
 
 class Clock:
@@ -115,7 +120,29 @@ async def cosmos_store(cosmos: CosmosEmulator, clock: Clock) -> AsyncIterator[Ca
     key = os.environ.get("COSMOS_TEST_KEY", EMULATOR_KEY)
     database = f"test-{uuid4().hex}"
     await cosmos_schema.create(endpoint, key, database)
-    yield lambda: CosmosConversationStore(endpoint, key, database, retention=timedelta(days=30), now=clock)
+    yield lambda: CosmosConversationStore(Cosmos(endpoint, key, database), retention=timedelta(days=30), now=clock)
+    cosmos.server.faults.clear()
+    async with CosmosClient(endpoint, key) as client:
+        await client.delete_database(database)
+
+
+# ---- VectorIndex
+DIMENSIONS_OF = {"some-model": 4, "other-model": 9, "third-model": 3}
+
+
+@pytest.fixture
+async def cosmos_index(
+    cosmos: CosmosEmulator, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[str], VectorIndex]]:
+    """Opens the index for a model of `DIMENSIONS_OF`."""
+    monkeypatch.setattr(knowledge_cosmos, "GRACE_SECONDS", 0)
+    endpoint = os.environ.get("COSMOS_TEST_ENDPOINT", cosmos.url)
+    key = os.environ.get("COSMOS_TEST_KEY", EMULATOR_KEY)
+    database = f"test-{uuid4().hex}"
+    for dimensions in DIMENSIONS_OF.values():
+        containers, vectors = knowledge_schema.containers(dimensions), knowledge_schema.vectors(dimensions)
+        await cosmos_schema.create(endpoint, key, database, containers, vectors)
+    yield lambda model: CosmosVectorIndex(Cosmos(endpoint, key, database), model, DIMENSIONS_OF[model])
     cosmos.server.faults.clear()
     async with CosmosClient(endpoint, key) as client:
         await client.delete_database(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,22 +57,19 @@ SLOW = Fault(delay=1)
 
 @pytest.mark.parametrize("fault", [*FAULTS, SLOW], ids=str)
 async def test_what_passes_is_not_noticed(documents: BlobDocumentStore, proxy: FaultyProxy, fault: Fault) -> None:
-    def again() -> None:
-        proxy.faults.append(Fault(status=fault.status, cut=fault.cut, delay=fault.delay, applied=fault.applied))
-
-    again()
+    proxy.faults.add(fault)
     info = await documents.write("a.md", b"one")
-    again()
+    proxy.faults.add(fault)
     assert await documents.info("a.md") == info
-    again()
+    proxy.faults.add(fault)
     assert await documents.read("a.md", max_bytes=10) == b"one"
-    again()
+    proxy.faults.add(fault)
     assert [found async for found in documents.list()] == [info]
-    again()
+    proxy.faults.add(fault)
     await documents.delete("a.md")
     with pytest.raises(NotFound):
         await documents.info("a.md")
-    assert not any(fault.times for fault in proxy.faults)
+    assert not proxy.faults.clear()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
@@ -81,8 +79,7 @@ async def test_what_lasts_is_unavailable_and_over_afterwards(
     transcripts = BlobTranscriptStore(behind)
     await documents.write("a.md", b"one")
     await transcripts.write("s1", "tkt-1", b"{}")
-    lasting = Fault(status=fault.status, cut=fault.cut, delay=fault.delay, applied=fault.applied, times=1000)
-    proxy.faults.append(lasting)
+    proxy.faults.add(replace(fault, times=1000))
 
     async def listed() -> list[str]:
         return [info.name async for info in documents.list()]
@@ -100,20 +97,20 @@ async def test_what_lasts_is_unavailable_and_over_afterwards(
         with pytest.raises(Unavailable):
             await call
         assert len(proxy.requests) - asked <= ALL
-    lasting.times = 0
+    proxy.faults.clear()
     assert await documents.read("a.md", max_bytes=10) == b"one"
     assert await transcripts.read("s1", "tkt-1") == b"{}"
 
 
 async def test_nobody_waits_for_ever(documents: BlobDocumentStore, proxy: FaultyProxy) -> None:
-    proxy.faults.append(Fault(delay=60, times=1000))
+    proxy.faults.add(Fault(delay=60, times=1000))
     with pytest.raises(Unavailable):
         await documents.ping()
     assert len(proxy.requests) == RETRIES + 1
 
 
 async def test_what_the_account_refuses_is_not_tried_again(documents: BlobDocumentStore, proxy: FaultyProxy) -> None:
-    proxy.faults.append(Fault(status=403, times=1000))
+    proxy.faults.add(Fault(status=403, times=1000))
     with pytest.raises(Unavailable, match="log"):
         await documents.ping()
     assert len(proxy.requests) == 1
@@ -125,7 +122,7 @@ async def test_transcripts_of_an_erased_conversation_go_although_another_erases_
     transcripts = BlobTranscriptStore(behind)
     for number in range(3):
         await transcripts.write("s1", f"tkt-{number}", b"{}")
-    proxy.faults.append(Fault(method="DELETE", applied=True, cut=True, times=3))
+    proxy.faults.add(Fault(method="DELETE", applied=True, cut=True, times=3))
     await transcripts.erase("s1")
     assert list(await transcripts.sessions()) == []
 

@@ -47,26 +47,24 @@ async def store(index: ChromaIndex) -> None:
 
 @pytest.mark.parametrize("applied", [False, True])
 async def test_a_cut_line_is_not_noticed(index: ChromaIndex, proxy: FaultyProxy, applied: bool) -> None:
-    def again() -> None:
-        proxy.faults.append(Fault(cut=True, applied=applied))
-
-    again()
+    fault = Fault(cut=True, applied=applied)
+    proxy.faults.add(fault)
     await store(index)
-    again()
+    proxy.faults.add(fault)
     await store(index)
-    again()
+    proxy.faults.add(fault)
     assert await index.count() == 1
-    again()
+    proxy.faults.add(fault)
     assert [match.chunk for match in await index.query(VECTOR, limit=5)] == [CHUNK]
     before = await index.version()
-    again()
+    proxy.faults.add(fault)
     await index.delete_chunks([CHUNK.id])
     assert await index.count() == 0
     assert await index.version() != before
     rebuilt = await index.rebuild()
-    again()
+    proxy.faults.add(fault)
     await rebuilt.publish()
-    assert not any(fault.times for fault in proxy.faults)
+    assert not proxy.faults.clear()
 
 
 @pytest.mark.parametrize(
@@ -76,12 +74,11 @@ async def test_what_lasts_is_unavailable_and_over_afterwards(
     index: ChromaIndex, proxy: FaultyProxy, fault: Fault
 ) -> None:
     await store(index)
-    lasting = replace(fault, times=1000)
-    proxy.faults.append(lasting)
+    proxy.faults.add(replace(fault, times=1000))
     for call in (index.query(VECTOR, limit=5), store(index), index.version(), index.ping()):
         with pytest.raises(Unavailable):
             await call
-    lasting.times = 0
+    proxy.faults.clear()
     assert [match.chunk for match in await index.query(VECTOR, limit=5)] == [CHUNK]
 
 
@@ -90,7 +87,7 @@ async def test_nobody_waits_for_ever(
 ) -> None:
     monkeypatch.setattr(chroma_server, "TIMEOUT", httpx.Timeout(0.5))
     await store(index)
-    proxy.faults.append(Fault(delay=60, times=1000))
+    proxy.faults.add(Fault(delay=60, times=1000))
     with pytest.raises(Unavailable):
         await index.query(VECTOR, limit=5)
     with pytest.raises(Unavailable):

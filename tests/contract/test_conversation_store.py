@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -24,7 +25,7 @@ from shared.memory.models import (
     Source,
     Usage,
 )
-from shared.memory.store import ConversationStore, TicketState
+from shared.memory.store import ConversationStore, Stored, TicketState
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LEASE = 30
@@ -1009,3 +1010,64 @@ async def test_of_all_instances_one_gets_a_key(open_store: Callable[[], Conversa
 
 async def test_ping(store):
     await store.ping()
+
+
+# ---- backup
+async def kept(store: ConversationStore) -> list[Stored]:
+    return [one async for one in store.everything()]
+
+
+async def fill(store: ConversationStore, clock) -> None:
+    """Two conversations, one of which a person has; a running turn, tickets, events, facts and an operator."""
+    await owned(store, "s1")
+    await store.append(said("m9", "s1"))
+    await begin(store, "s2", user_id="ada", customer_id="ada")
+    turn = await opened(store, clock, "m1", "s2")
+    remembered = CustomerFact("f1", "ada", "Has the Solo.", "m1", START)
+    await store.close_turn(turn, answer("m1", "s2"), ticket("t2", "s2"), [remembered])
+    await store.set_feedback("s2", "answer-m1", Feedback("up", "Thanks", START))
+    await opened(store, clock, "m2", "s2")
+    await store.save_operator(Operator("grace", "Grace", "hash", START))
+
+
+async def test_everything_that_is_kept_is_told_a_conversation_first(store: ConversationStore, clock) -> None:
+    assert await kept(store) == []
+    await fill(store, clock)
+    values = await kept(store)
+    counts = Counter(type(one) for one in values)
+    assert counts == {Conversation: 2, Message: 8, Ticket: 2, OutboxEvent: 1, CustomerFact: 1, Operator: 1}
+    known = set[str]()
+    for one in values:
+        if isinstance(one, Conversation):
+            known.add(one.session_id)
+        elif isinstance(one, Message | Ticket | OutboxEvent):
+            assert one.session_id in known
+    assert [one.text for one in values if isinstance(one, CustomerFact)] == ["Has the Solo."]
+
+
+async def test_what_is_put_back_is_as_it_was_and_goes_on(
+    store: ConversationStore, open_store: Callable[[], ConversationStore], clock
+) -> None:
+    await fill(store, clock)
+    before = await kept(store)
+    for session_id in ("s1", "s2"):
+        await store.erase(session_id)
+    await store.erase_customer("ada")
+    for part in ([one] for one in before):  # any parts, and twice
+        await store.put_back(part)
+    await store.put_back(before)
+    after = await kept(open_store())
+    running = next(one for one in before if isinstance(one, Conversation) and one.session_id == "s2")
+    assert running.lease_until
+    assert after == [replace(one, lease_until=None) if one == running else one for one in before]
+    # A killed turn's message can be sent again at once, numbers go on, and the outbox has what it had.
+    turn = await opened(store, clock, "m2", "s2")
+    assert (turn.message.seq, turn.answer) == (4, None)
+    assert await store.close_turn(turn, answer("m2", "s2"))
+    assert (await store.append(said("m10", "s1"))).seq == max(
+        one.seq for one in before if isinstance(one, Message) and one.session_id == "s1"
+    ) + 1
+    later = clock.now + timedelta(seconds=1)
+    assert {one.id for one in await store.unsent_tickets(created_before=later)} >= {"t2"}
+    assert len(await store.unsent_events(created_before=later)) == 2
+    assert (await store.operator("grace")) == Operator("grace", "Grace", "hash", START)

@@ -22,6 +22,7 @@ from shared.escalation.outbox import OutboxEvent, event_id
 from shared.escalation.ticket import Ticket
 from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
+from shared.memory.cosmos_client import Cosmos
 from shared.memory.models import Conversation, CustomerFact, Feedback, Message, OpenTurn
 from shared.memory.sqlite import SqliteConversationStore
 from shared.memory.store import ConversationStore, TicketState
@@ -193,7 +194,7 @@ def compare(cosmos: CosmosEmulator, tmp_path: Path) -> Iterator[Callable[[list[t
         keep = timedelta(days=99)
         stores: list[ConversationStore] = [
             SqliteConversationStore(tmp_path / "conversations.db", retention=keep, now=now),
-            CosmosConversationStore(cosmos.url, EMULATOR_KEY, database, retention=keep, now=now),
+            CosmosConversationStore(Cosmos(cosmos.url, EMULATOR_KEY, database), retention=keep, now=now),
         ]
 
         def play(steps: list[tuple[str, Any, Any]]) -> None:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from emulators.cosmos.faults import WRITES, Fault, Faults
+from emulators.cosmos.faults import WRITES, Fault
 from emulators.cosmos.server import CosmosEmulator
+from emulators.faults import Faults
 from shared.errors import NotFound, TurnInProgress, Unavailable
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
@@ -70,7 +71,7 @@ class Story:
 
     store: ConversationStore
     session_id: str
-    faults: Faults
+    faults: Faults[Fault]
     fault: Fault
     happened: bool = False
 

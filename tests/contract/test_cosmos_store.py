@@ -18,7 +18,7 @@ from shared.errors import ConfigurationError, NotFound, PayloadTooLarge, Unavail
 from shared.escalation.ticket import Ticket
 from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
-from shared.memory.cosmos_client import endpoint_and_key
+from shared.memory.cosmos_client import Cosmos, endpoint_and_key
 from shared.memory.models import Conversation, CustomerFact, Erasure, Message, Operator, Source
 from shared.memory.store import ConversationStore, TicketState
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif("COSMOS_TEST_ENDPOINT" in os.environ, reason="lo
 @pytest.fixture
 async def store(cosmos: CosmosEmulator, clock) -> AsyncIterator[ConversationStore]:
     await cosmos_schema.create(cosmos.url, EMULATOR_KEY, DATABASE)
-    store = CosmosConversationStore(cosmos.url, EMULATOR_KEY, DATABASE, retention=timedelta(hours=1), now=clock)
+    store = CosmosConversationStore(Cosmos(cosmos.url, EMULATOR_KEY, DATABASE), retention=timedelta(hours=1), now=clock)
     yield store
     await store.close()
     cosmos.storage.delete_database(DATABASE)
@@ -113,7 +113,7 @@ async def test_what_is_written_to_a_ticket_while_it_changes_is_not_lost(store, c
     asked_for: list[Ticket] = []
 
     async def send() -> None:
-        other = CosmosConversationStore(cosmos.url, EMULATOR_KEY, DATABASE, now=clock)
+        other = CosmosConversationStore(Cosmos(cosmos.url, EMULATOR_KEY, DATABASE), now=clock)
         await other.mark_sent(ticket(), START)
         await other.close()
 
@@ -243,7 +243,7 @@ async def test_what_went_wrong_is_told_in_our_words(cosmos: CosmosEmulator, cloc
         "database": (EMULATOR_KEY, "nope"),
     }
     for key, database in wrong.values():
-        store: ConversationStore = CosmosConversationStore(cosmos.url, key, database, now=clock)
+        store: ConversationStore = CosmosConversationStore(Cosmos(cosmos.url, key, database), now=clock)
         with pytest.raises(Unavailable):
             await store.get("s1")
         await store.close()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from shared.errors import IndexModelMismatch, Unavailable
-from shared.knowledge import chroma
+from shared.knowledge import chroma, cosmos
 from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.chroma_server import ChromaServer
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, VectorIndex
@@ -61,28 +61,28 @@ type Open = Callable[..., VectorIndex]
 
 
 @pytest.fixture
-def embedded_chroma(tmp_path: Path) -> Open:
+def embedded_chroma(tmp_path: Path) -> Callable[[str], VectorIndex]:
     return lambda model: ChromaIndex(tmp_path / "index", model)
 
 
 @pytest.fixture
-def served_chroma(chroma_server: ChromaServer) -> Open:
+def served_chroma(chroma_server: ChromaServer) -> Callable[[str], VectorIndex]:
     return lambda model: ChromaIndex(chroma_server, model)
 
 
 @pytest.fixture
-def in_memory() -> Open:
+def in_memory() -> Callable[[str], VectorIndex]:
     generations: list[Generation] = []
     return lambda model: InMemoryIndex(model, generations)
 
 
-@pytest.fixture(params=["embedded_chroma", "served_chroma", "in_memory"])
-def new_index(request: pytest.FixtureRequest) -> Open:
+@pytest.fixture(params=["embedded_chroma", "served_chroma", "cosmos_index", "in_memory"])
+def new_index(request: pytest.FixtureRequest) -> Callable[[str], VectorIndex]:
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
-async def open_index(new_index: Open) -> AsyncIterator[Open]:
+async def open_index(new_index: Callable[[str], VectorIndex]) -> AsyncIterator[Open]:
     """Opens one more instance on the same data, as another process would."""
     opened: list[VectorIndex] = []
 
@@ -218,6 +218,7 @@ async def test_as_many_vectors_as_chunks_are_needed(index: VectorIndex) -> None:
 
 async def test_more_than_one_batch(index: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chroma, "BATCH", 10)
+    monkeypatch.setattr(cosmos, "BATCH", 10)
     chunks = [chunk(n) for n in range(25)]
     await index.upsert(chunks, np.stack([axis(n) for n in range(25)]))
     await index.refresh([replace(c, version="v2") for c in chunks])
@@ -429,6 +430,7 @@ async def test_a_publication_that_is_cut_short_counts(tmp_path: Path, monkeypatc
 
 async def test_chunks_are_counted_by_document(index: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chroma, "BATCH", 2)
+    monkeypatch.setattr(cosmos, "BATCH", 2)
     assert await index.chunk_counts() == {}
     chunks = [chunk(n) for n in range(3)] + [chunk(n, "other.md") for n in range(2)]
     await index.upsert(chunks, np.stack([axis(n) for n in range(5)]))

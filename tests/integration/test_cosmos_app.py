@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from emulators.cosmos.server import CosmosEmulator
 from shared import services as composition
 from shared.services import Services
 from shared.settings import Settings
-from tools import create_stores
+from tools import create_stores, reindex
 
 ACCOUNT = "# Passwords\n\nTo reset your password, choose Forgot password on the sign-in page.\n"
 
@@ -49,7 +50,9 @@ def test_a_laptop_needs_none(
     assert "need nothing" in capsys.readouterr().out
 
 
-async def test_a_conversation_is_there_for_another_instance(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("vector_index", ["chroma", "cosmos"])
+async def test_a_conversation_is_there_for_another_instance(options: dict[str, Any], vector_index: str) -> None:
+    options |= {"vector_index": vector_index, "cosmos_database": f"agent-{vector_index}"}
     one, other = Services(Settings(**options)), Services(Settings(**options))
     try:
         await one.create_stores()
@@ -67,3 +70,25 @@ async def test_a_conversation_is_there_for_another_instance(options: dict[str, A
         await one.close()
         await other.close()
     assert not (options["data_dir"] / "conversations.db").exists()
+    assert (options["data_dir"] / "index").exists() == (vector_index == "chroma")
+
+
+async def test_the_index_moves_to_cosmos_while_the_app_answers(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = options | {"vector_index": "cosmos", "cosmos_database": "moved"}
+    for tool in ("create_stores", "reindex"):
+        monkeypatch.setattr(f"tools.{tool}.get_services", lambda: Services(Settings(**moved)))
+    before = Services(Settings(**options))
+    await before.documents.write("account.md", ACCOUNT.encode())
+    await before.ingestion.reconcile()
+    assert await asyncio.to_thread(create_stores.main, []) == 0
+    assert await asyncio.to_thread(reindex.main, []) == 0
+    assert "moved/chunks-384 is there" in capsys.readouterr().out
+    after = Services(Settings(**moved))
+    question = "How do I reset my password?"
+    found = [[one.chunk for one in await part.retriever.retrieve(question)] for part in (before, after)]
+    assert found[0] == found[1] != []
+    assert [one.name for one in await after.index.records()] == ["account.md"]
+    await before.close()
+    await after.close()

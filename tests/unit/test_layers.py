@@ -60,7 +60,7 @@ def test_only_the_composition_root_chooses_adapters() -> None:
             "memory": ("sqlite", "cosmos"),
             "escalation": ("sqlite", "folder", "blob", "servicebus"),
             "push": ("webpubsub",),
-            "knowledge": ("folder", "blob", "chroma", "onnx", "sentence_transformers"),
+            "knowledge": ("folder", "blob", "chroma", "cosmos", "onnx", "sentence_transformers"),
         }.items()
         for file in [ROOT / "shared" / port / f"{name}.py" for name in names]
         if file.exists()

@@ -36,6 +36,7 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
         ({"TOKEN_SECRET": SECRET, "CHAT_PROVIDER": "openai"}, "OPENAI_API_KEY"),
         ({"TOKEN_SECRET": SECRET, "CHAT_PROVIDER": "azure_openai"}, "AZURE_OPENAI_ENDPOINT"),
         ({"AUTH_MODE": "open", "COSMOS_ENDPOINT": "x", "COSMOS_CONNECTION_STRING": "y"}, "COSMOS_CONNECTION_STRING"),
+        ({"AUTH_MODE": "open", "VECTOR_INDEX": "cosmos"}, "VECTOR_INDEX"),
         (
             {"AUTH_MODE": "open", "SERVICE_BUS": "x", "SERVICE_BUS__fullyQualifiedNamespace": "y"},
             "SERVICE_BUS__fullyQualifiedNamespace",
@@ -51,6 +52,8 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
         ),
         ({"AUTH_MODE": "open", "WEB_PUBSUB_ENDPOINT": "http://x.webpubsub.azure.com"}, "WEB_PUBSUB_ENDPOINT"),
         ({"AUTH_MODE": "open", "WEB_PUBSUB_HUB": "no-hyphens"}, "WEB_PUBSUB_HUB"),
+        ({"TOKEN_SECRET": f"@Microsoft.KeyVault(SecretUri={SECRET})"}, "TOKEN_SECRET"),
+        ({"AUTH_MODE": "open", "OPENAI_API_KEY": "@Microsoft.KeyVault(SecretUri=x)"}, "OPENAI_API_KEY"),
         ({"AUTH_MODE": "open", "PUBLIC_URL": "example.com"}, "PUBLIC_URL"),
         ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/"}, "WEBHOOK_SECRET"),
         ({"AUTH_MODE": "open", "WEBHOOK_URL": "https://example.com/", "WEBHOOK_SECRET": "short"}, "WEBHOOK_SECRET"),

@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 
 from shared.settings import ROOT
-from shared.telemetry import JsonFormatter, log_context
+from shared.telemetry import ActiveSessions, JsonFormatter, log_context
 
 
 @pytest.fixture
@@ -67,9 +67,76 @@ def test_an_exception_is_logged_by_type_and_place_without_its_text(log: tuple[lo
 def test_metrics_are_served_as_prometheus_text() -> None:
     program = (
         "from shared import telemetry; telemetry.set_up_metrics(); telemetry.set_up_logging('INFO');"
-        "telemetry.turns.add(2, {'outcome': 'answered'}); telemetry.turn_seconds.record(0.02, {'outcome': 'answered'});"
+        "telemetry.chat_messages.add(2, {'outcome': 'answered'});"
+        "telemetry.chat_message_duration.record(0.02, {'outcome': 'answered'});"
         "print(telemetry.prometheus_text().decode())"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert 'support_turns_total{outcome="answered"} 2.0' in run.stdout
-    assert 'support_turn_duration_seconds_bucket{le="0.025",outcome="answered"} 1.0' in run.stdout
+    assert 'chat_messages_total{outcome="answered"} 2.0' in run.stdout
+    assert 'chat_message_duration_seconds_bucket{le="0.025",outcome="answered"} 1.0' in run.stdout
+
+
+def run(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_counters_that_alerts_watch_begin_at_zero() -> None:
+    text = run("from shared import telemetry as t; t.set_up_metrics(); print(t.prometheus_text().decode())")
+    for line in (
+        'chat_messages_total{outcome="failed"} 0.0',
+        "support_model_cost_usd_total 0.0",
+        "active_sessions 0.0",
+    ):
+        assert line in text
+
+
+def test_a_level_is_told_at_every_scrape_until_it_is_old() -> None:
+    program = (
+        "from shared import telemetry as t; t.set_up_metrics(); clock = [0.0]; t.time.monotonic = lambda: clock[0];"
+        "t.dead_letters.set(2, {'queue': 'q'}); t.reconciled_at.set(5);"
+        "tell = lambda: print([l for l in t.prometheus_text().decode().splitlines()"
+        " if l.startswith(('support_dead', 'support_reconciled'))]);"
+        "tell(); clock[0] = 299; tell(); clock[0] = 301; tell()"
+    )
+    told = run(program).splitlines()
+    both = "['support_dead_letters{queue=\"q\"} 2.0', 'support_reconciled_timestamp_seconds 5.0']"
+    assert told == [both, both, "['support_reconciled_timestamp_seconds 5.0']"]
+
+
+def test_a_conversation_is_active_for_a_quarter_of_an_hour() -> None:
+    clock = [0.0]
+    active = ActiveSessions(lambda: clock[0])
+    active.saw("s1")
+    clock[0] = 600
+    active.saw("s2")
+    active.saw("s1")
+    assert active.count() == 2
+    clock[0] = 1499
+    assert active.count() == 2
+    clock[0] = 1501
+    assert active.count() == 0
+    active.saw("s3")
+    active.forget("s3")
+    assert active.count() == 0
+
+
+def test_without_an_exporter_nothing_is_recorded_and_the_log_has_ids_nevertheless() -> None:
+    program = (
+        "import sys; from shared import telemetry as t; from shared.settings import Settings;"
+        "t.set_up_traces(Settings(auth_mode='open'));"
+        "s = t.span('turn'); span = s.__enter__();"
+        "print(span.is_recording(), len(t.carried()['traceparent']), int(t.carried()['traceparent'][-2:], 16) & 1);"
+        "print([m for m in sys.modules if m.startswith(('grpc', 'azure.monitor'))])"
+    )
+    assert run(program).splitlines() == ["False 55 0", "[]"]
+
+
+def test_exporters_are_made_where_the_settings_name_them() -> None:
+    key = "InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint=http://127.0.0.1:9/"
+    options = f"auth_mode='open', applicationinsights_connection_string='{key}'"
+    program = (
+        "from shared.settings import Settings; from shared.exporters import span_processors;"
+        f"made = span_processors(Settings({options}, otel_exporter_otlp_endpoint='http://127.0.0.1:9'));"
+        "print(len(made)); import os; os._exit(0) if not __import__('sys').stdout.flush() else None"
+    )
+    assert run(program).strip() == "2"

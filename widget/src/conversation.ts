@@ -47,6 +47,11 @@ export class Conversation {
   /** Replaced when the conversation ends: what still runs for it then has no effect. */
   #life = new AbortController();
   #delivering = false;
+  /** Ends the present wait for an answer: another tab may bring it, and the next message must not find us waiting. */
+  #wake: () => void = () => {};
+  readonly #wakeable = (wake: () => void): void => {
+    this.#wake = wake;
+  };
   readonly #api: Api;
   readonly #storage: SessionStore;
   readonly #news: NewsSource;
@@ -210,7 +215,7 @@ export class Conversation {
             look = false;
             patience = Date.now() + PATIENCE;
           }
-          if (look) await pause((wait = Math.min(wait * 1.5, LONGEST_RETRY)), signal);
+          if (look) await pause((wait = Math.min(wait * 1.5, LONGEST_RETRY)), signal, this.#wakeable);
         } catch (error) {
           if (signal.aborted) return;
           if (error instanceof Disconnected) {
@@ -222,7 +227,7 @@ export class Conversation {
             look = this.exists;
           } else if (error instanceof Refused && error.kind === "turn-in-progress") {
             look = true;
-            await pause((error.retryAfter ?? 1) * 1000, signal);
+            await pause((error.retryAfter ?? 1) * 1000, signal, this.#wakeable);
           } else if (error instanceof Refused && error.status === 429) {
             const waiting = (error.retryAfter ?? 10) * 1000;
             this.#dispatch({ type: "notice", notice: { kind: "limited", until: Date.now() + waiting } });
@@ -306,6 +311,7 @@ export class Conversation {
     const news = await this.#call((session) => this.#api.newMessages(session, this.#known));
     this.#known = Math.max(this.#known, ...news.messages.map((message) => message.seq));
     this.#dispatch({ type: "merged", news, announce });
+    this.#wake();
     const record = this.#storage.current;
     const waiting = personExpected(this.#current);
     if (record && record.waiting !== waiting) this.#storage.set({ ...record, waiting });
@@ -475,7 +481,7 @@ function newId(): string {
 }
 
 /** Waits so many milliseconds, or until there is a connection again; forever: only for that. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+function pause(milliseconds: number, signal: AbortSignal, wakeable?: (wake: () => void) => void): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
@@ -486,5 +492,6 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
     const timer = Number.isFinite(milliseconds) ? setTimeout(done, milliseconds) : undefined;
     addEventListener("online", done);
     signal.addEventListener("abort", done);
+    wakeable?.(done);
   });
 }

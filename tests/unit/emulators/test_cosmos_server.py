@@ -124,6 +124,29 @@ async def test_queries_of_one_partition_and_of_all_come_in_pages(container: Any)
     await refused(400, anext(aiter(container.query_items("SELECT * FROM c ORDER BY c.n, c.id", partition_key="p0"))))
 
 
+async def test_vectors_are_searched_as_the_container_says(emulator: CosmosEmulator) -> None:
+    embedding = {"path": "/at", "dataType": "float32", "dimensions": 2, "distanceFunction": "cosine"}
+    about: dict[str, Any] = {
+        "partition_key": PartitionKey("/part"),
+        "indexing_policy": {"excludedPaths": [{"path": "/*"}], "vectorIndexes": [{"path": "/at", "type": "diskANN"}]},
+    }
+    async with CosmosClient(emulator.url, EMULATOR_KEY) as client:
+        database = await client.create_database(uuid4().hex)
+        await refused(400, database.create_container("places", **about))  # an index of what is no vector
+        about["vector_embedding_policy"] = {"vectorEmbeddings": [embedding]}
+        places = await database.create_container("places", **about)
+        changed = {"vectorEmbeddings": [{**embedding, "dimensions": 3}]}
+        await refused(400, database.replace_container(places, **{**about, "vector_embedding_policy": changed}))
+        for n, at in enumerate([[1, 0], [0, 1], [1, 1]]):
+            await places.create_item(thing(str(n), f"p{n}", at=at))
+        emulator.reset()
+        query = "SELECT TOP 2 c.id FROM c ORDER BY VectorDistance(c.at, @vector)"
+        found = places.query_items(query, parameters=[{"name": "@vector", "value": [3, 1]}])
+        assert [row["id"] async for row in found] == ["0", "2"]
+        asked = [(one.operation, one.status) for one in emulator.server.requests if one.operation in ("query", "plan")]
+        assert asked == [("query", 400), ("plan", 200), ("query", 200)]  # the SDK merged the partitions' rows
+
+
 async def test_an_item_goes_when_its_time_is_over(emulator: CosmosEmulator, container: Any) -> None:
     now = time.time()
     emulator.storage.clock = lambda: now

@@ -40,7 +40,8 @@ def receipt(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, ob
 def test_a_conversation_is_erased_and_its_receipt_printed(capsys: pytest.CaptureFixture[str]) -> None:
     printed = receipt(capsys, "--session", "s1")
     assert datetime.fromisoformat(str(printed.pop("at"))).tzinfo is UTC
-    assert printed == {"erased": {"session": "s1"}, "conversations": 1, "messages": 1, "tickets": 0, "facts": 0}
+    counts = {"conversations": 1, "messages": 1, "tickets": 0, "facts": 0}
+    assert printed == {"erased": {"session": "s1"}, **counts, "left": {}, "receipt": None}
     assert receipt(capsys, "--session", "s1")["conversations"] == 0
 
 
@@ -69,3 +70,29 @@ def test_a_store_that_does_not_answer_is_said(
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "conversations.db"))  # a file where a folder should be
     assert main(["--session", "s1"]) == 1
     assert "does not answer" in capsys.readouterr().err
+
+
+def test_a_receipt_is_signed_names_nobody_and_can_be_checked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_SECRET", "0123456789abcdef0123456789abcdef")
+    signed = str(receipt(capsys, "--user", "ada")["receipt"])
+    claims = receipt(capsys, "--verify", signed, "--user", "ada")
+    assert claims["outcome"] == {"conversations": 2, "messages": 2, "tickets": 0, "facts": 0, "left": {}}
+    assert "ada" not in json.dumps(claims)
+    head, body, signature = signed.split(".")
+    forged = f"{head}.{body[:-4]}AAAA.{signature}"
+    for wrong in (["--verify", signed, "--user", "bob"], ["--verify", forged]):
+        assert main(wrong) == 1
+    assert "somebody else" in capsys.readouterr().err
+    monkeypatch.setenv("TOKEN_SECRET", "another secret of 32 bytes or more")
+    assert main(["--verify", signed]) == 1
+
+
+def test_what_an_erasure_leaves_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> Erasure:
+        return Erasure()
+
+    monkeypatch.setattr(SqliteConversationStore, "erase_customer", nothing)
+    assert main(["--user", "ada"]) == 1
+    assert json.loads(capsys.readouterr().out)["left"] == {"Conversation": 2, "Message": 2}

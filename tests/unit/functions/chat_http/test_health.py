@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.chat_http import health
+from functions.chat_http.version import BUILD, read_build
 from shared.errors import IndexModelMismatch, Unavailable
 
 ROOT = Path(__file__).parents[4]
@@ -15,7 +16,13 @@ async def test_the_version_is_the_projects(api: Any) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
     for path in ("/health/", "/health"):
-        assert (await api.http.get(path)).json() == {"status": "healthy", "version": version}
+        assert (await api.http.get(path)).json() == {"status": "healthy", "version": version, "build": BUILD}
+
+
+def test_a_package_tells_its_own_build(tmp_path: Path) -> None:
+    assert read_build(tmp_path) == "source"
+    (tmp_path / "BUILD").write_text("7e3ce0a4b1c2\n")
+    assert read_build(tmp_path) == "7e3ce0a4b1c2"
 
 
 async def test_liveness_asks_nobody(api: Any) -> None:

@@ -11,7 +11,7 @@ CONTEXT: Any = Mock(invocation_id="i1")
 
 
 def message(delivery_count: int = 1) -> Any:
-    return Mock(get_body=lambda: b"{}", delivery_count=delivery_count, message_id="tkt-1")
+    return Mock(get_body=lambda: b"{}", delivery_count=delivery_count, message_id="tkt-1", application_properties={})
 
 
 @pytest.fixture
