@@ -71,9 +71,7 @@ async def test_offline_messages_wait_for_the_connection(visitor: Visitor) -> Non
     await visitor.opened()
     await visitor.page.context.set_offline(True)
     await visitor.ask(PASSWORD)
-    await expect(visitor.window.locator(".notice")).to_have_text(
-        "You are offline. We go on once you are connected."
-    )
+    await expect(visitor.window.locator(".notice")).to_have_text("You are offline. We go on once you are connected.")
     await expect(visitor.window.get_by_role("status")).to_contain_text("You are offline.")
     await visitor.page.context.set_offline(False)
     await answered_once(visitor)

@@ -52,7 +52,7 @@ async def test_one_failure_is_overcome(
 ) -> None:
     session_id = str(uuid4())
     async with Listener(await direct.client_url(session_id, "customer", minutes=5)) as client:
-        proxy.faults.append(Fault(path=":send", **fault))
+        proxy.faults.add(Fault(path=":send", **fault))
         await channel.publish(session_id, "customer", FRAME)
         assert await client.frame() == FRAME  # once more where it was applied: clients go by its number
 
@@ -61,7 +61,7 @@ async def test_one_failure_is_overcome(
     "fault", [{"status": 401}, {"status": 403}, {"status": 404}, {"status": 429}, {"status": 503}, {"cut": True}]
 )
 async def test_what_does_not_pass_is_unavailable(channel: WebPubSubChannel, proxy: FaultyProxy, fault: Any) -> None:
-    proxy.faults.append(Fault(path=":send", times=10, **fault))
+    proxy.faults.add(Fault(path=":send", times=10, **fault))
     with pytest.raises(Unavailable):
         await channel.publish("s1", "customer", FRAME)
     proxy.faults.clear()
@@ -71,7 +71,7 @@ async def test_what_does_not_pass_is_unavailable(channel: WebPubSubChannel, prox
 async def test_a_service_that_hangs_is_given_up(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webpubsub, "READ_SECONDS", 0.05)
     impatient = WebPubSubChannel(f"Endpoint={proxy.url};AccessKey={EMULATOR_KEY};", "support")
-    proxy.faults.append(Fault(path=":send", times=10, delay=30, cut=True))
+    proxy.faults.add(Fault(path=":send", times=10, delay=30, cut=True))
     with pytest.raises(Unavailable):
         await impatient.publish("s1", "customer", FRAME)
     await impatient.close()
