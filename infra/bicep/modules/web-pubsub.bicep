@@ -4,8 +4,6 @@ param name string
 param location string
 param tags object
 param principalId string
-param logWorkspaceId string = ''
-param actionGroupId string = ''
 
 @allowed(['Free_F1', 'Standard_S1', 'Premium_P1'])
 @description('Free: 20 connections and 20,000 messages a day. Standard: about $49 a month for each unit of 1,000 connections.')
@@ -15,9 +13,6 @@ param sku string = 'Standard_S1'
 @maxValue(100)
 @description('Of 1,000 connections each. Only Free has exactly one.')
 param units int = 1
-
-@description('Percent of the connections that the units hold, at which somebody is told.')
-param alertPercent int = 80
 
 // Web PubSub Service Owner: sends to groups and makes clients' tokens. There is no smaller role for both.
 var owner = '12cf5a90-567b-43ae-8102-96cf46c7d9b4'
@@ -57,43 +52,4 @@ resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(logWorkspaceId)) {
-  scope: service
-  name: 'logs'
-  properties: {
-    workspaceId: logWorkspaceId
-    metrics: [{ category: 'AllMetrics', enabled: true }]
-  }
-}
-
-resource crowded 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty(actionGroupId)) {
-  name: '${name}-connections'
-  location: 'global'
-  tags: tags
-  properties: {
-    description: 'More will be refused soon, and poll: add units.'
-    severity: 2
-    enabled: true
-    scopes: [service.id]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT5M'
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          criterionType: 'StaticThresholdCriterion'
-          name: 'quota'
-          metricNamespace: 'Microsoft.SignalRService/WebPubSub'
-          metricName: 'ConnectionQuotaUtilization'
-          timeAggregation: 'Maximum'
-          operator: 'GreaterThan'
-          threshold: alertPercent
-        }
-      ]
-    }
-    actions: [{ actionGroupId: actionGroupId }]
-  }
-}
-
 output endpoint string = 'https://${service.properties.hostName}'
-output hub string = hub.name
