@@ -18,7 +18,7 @@ FORBIDDEN = {
 }
 HEAVY = (
     *("chromadb", "onnxruntime", "markitdown", "openai", "sentence_transformers", "torch"),
-    *("azure.identity", "azure.cosmos", "azure.servicebus", "azure.storage.blob"),
+    *("azure.identity", "azure.monitor", "azure.cosmos", "azure.servicebus", "azure.storage.blob"),
 )
 
 
