@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from shared.conversation.knowledge import KnowledgeSearch
     from shared.conversation.service import ConversationService
     from shared.escalation.dead_letters import DeadLetters
+    from shared.escalation.events.webhook import Webhook
     from shared.escalation.helpdesk import HelpdeskService
     from shared.escalation.leftovers import Leftovers
     from shared.escalation.policy import EscalationPolicy
     from shared.escalation.queue import TicketQueue
     from shared.escalation.service import EscalationService
     from shared.escalation.transcripts import TranscriptStore
-    from shared.escalation.webhook import Webhook
     from shared.knowledge.chroma_server import ChromaServer
     from shared.knowledge.chunking import Chunker
     from shared.knowledge.documents import DocumentStore
@@ -310,7 +310,7 @@ class Services:
         """None without WEBHOOK_URL."""
         if not (url := self.settings.webhook_url):
             return None
-        from shared.escalation.webhook import Webhook, WebhookTarget
+        from shared.escalation.events.webhook import Webhook, WebhookTarget
         from shared.security.signatures import read_key
 
         secret = self.settings.webhook_secret.get_secret_value()

@@ -346,7 +346,7 @@ def _settlement(broker: Broker, token: str, outcome: Described) -> Callable[[], 
             return partial(broker.dead_letter, token, reason, description)
         case Outcome.MODIFIED:
             return partial(broker.abandon, token)
-        case _:
+        case _:  # released: given back as if nothing was
             return partial(broker.release, token)
 
 

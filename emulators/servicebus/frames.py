@@ -20,11 +20,10 @@ class Frame(IntEnum):
 
 
 class Outcome(IntEnum):
-    """Of a delivery, in the words of Service Bus: completed, dead-lettered, given back as if nothing was, abandoned."""
+    """Of a delivery, in the words of Service Bus: completed, dead-lettered, abandoned."""
 
     ACCEPTED = 0x24
     REJECTED = 0x25
-    RELEASED = 0x26
     MODIFIED = 0x27
 
 

@@ -10,7 +10,7 @@ from functions.chat_http import schemas
 from functions.chat_http.access import Provided, SignedIn, operators_only
 from functions.chat_http.bodies import json_only
 from functions.chat_http.problems import documented
-from shared.escalation.event import Transcript
+from shared.escalation.events.event import Transcript
 
 router = APIRouter(prefix="/helpdesk/tickets", tags=["helpdesk"], dependencies=operators_only)
 

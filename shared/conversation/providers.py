@@ -86,7 +86,7 @@ class TurnKnowledge(ContextProvider):
             if a.markdown
         ]
         rows += [{"kind": "asked_before", "text": text} for text in shown(turn.history, tokens=self._tokens).asked]
-        if turn.decision and turn.decision.reason == "customer_request":
+        if turn.escalation and turn.escalation.reason == "customer_request":
             rows.append({"kind": HANDOVER})
         if not rows:
             return

@@ -217,7 +217,7 @@ class ConversationService:
             return await self._leave_to_human(opened, running)
 
         turn = await self._prepare(opened)
-        turn.decision = await asyncio.to_thread(
+        turn.escalation = await asyncio.to_thread(
             self._policy.decide, message.text, opened.history, ticket_open=conversation.ticket_id is not None
         )
         verified, verifier = await self._write(turn, running)
@@ -366,8 +366,8 @@ class ConversationService:
     def _wish(self, turn: Turn, *, abstained: bool) -> tuple[Reason, str] | None:
         """Why a person is needed, and for what: the customer's words, the agent, or a second unanswered question in a
         row ask for one."""
-        if turn.decision:
-            return turn.decision.reason, turn.message.text
+        if turn.escalation:
+            return turn.escalation.reason, turn.message.text
         if accepts_person(turn.message.text, turn.history):
             asked = next((m.text for m in reversed(turn.history) if m.role == "user"), turn.message.text)
             return "customer_request", asked

@@ -89,7 +89,7 @@ def build_tools(search: KnowledgeSearch) -> Sequence[FunctionTool | Callable[...
     ) -> str:
         """Ask a human colleague to take over the conversation. The customer is asked first, if they did not ask."""
         turn = _turn(ctx)
-        if turn.decision is None and not is_urgent(turn.message.text):
+        if turn.escalation is None and not is_urgent(turn.message.text):
             turn.offered = True
             return json.dumps({"handed_over": False, "offered": True})
         if turn.handover is None:

@@ -13,7 +13,7 @@ from shared.memory.models import Attachment, Conversation, CustomerFact, Message
 @dataclass(slots=True)
 class Turn:
     """`attachments` are all of the session, this message's last. The fields below `evidence` are filled by the agent,
-    but `decision`: why a person should take over, judging by the customer's message; and `searched`: False if the
+    but `escalation`: why a person should take over, judging by the customer's message; and `searched`: False if the
     index did not answer.
 
     `handover` is set when the agent asked for a human: the reason and one line for that person. The ticket itself is
@@ -28,7 +28,7 @@ class Turn:
     facts: tuple[CustomerFact, ...] = ()
     evidence: EvidenceSet = field(default_factory=EvidenceSet)
     remembered: list[str] = field(default_factory=list[str])
-    decision: Escalation | None = None
+    escalation: Escalation | None = None
     handover: tuple[Reason, str] | None = None
     offered: bool = False
     searches: int = 0

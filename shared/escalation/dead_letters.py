@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from shared.errors import InvalidInput
-from shared.escalation.event import parse_event, parse_request
+from shared.escalation.events.event import parse_event, parse_request
 from shared.escalation.queue import QUEUES, REQUESTS, DeadLetter, TicketQueue
 from shared.telemetry import dead_letters
 

@@ -18,8 +18,6 @@ from shared.escalation.topics import Topic
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.memory.models import Message
 
-__all__ = ["Escalation", "EscalationPolicy", "asks_for_human", "should_offer_human"]
-
 logger = logging.getLogger(__name__)
 
 THRESHOLD = 0.55

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shared.errors import NotFound, Unavailable
-from shared.escalation import handoff
-from shared.escalation.event import (
+from shared.escalation.events import handoff
+from shared.escalation.events.event import (
     CONTENT_TYPE,
     CustomerMessage,
     CustomerMessageEvent,
@@ -22,7 +22,7 @@ from shared.escalation.event import (
     Transcript,
     parse_request,
 )
-from shared.escalation.handoff import MAX_SUMMARY, Story, hand_off, read_story
+from shared.escalation.events.handoff import MAX_SUMMARY, Story, hand_off, read_story
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.queue import ESCALATIONS, REQUESTS, WEBHOOKS, QueueMessage, TicketQueue
 from shared.escalation.routing import Routing

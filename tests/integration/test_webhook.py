@@ -223,7 +223,7 @@ async def test_an_answer_without_end_is_not_read(make_services: MakeServices, re
 async def test_an_answer_that_does_not_come_is_not_waited_for(
     make_services: MakeServices, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("shared.escalation.webhook.TIMEOUT", 0.2)
+    monkeypatch.setattr("shared.escalation.events.webhook.TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection, and says nothing
         services = make_services(webhook_url=f"http://127.0.0.1:{silent.getsockname()[1]}/")
         await hand_over(services)
@@ -294,7 +294,8 @@ async def test_nothing_of_a_customer_or_a_secret_is_logged(
     with caplog.at_level(logging.DEBUG, "shared"):
         await deliver(services)
         await deliver(services)
-    assert [record.message for record in caplog.records if record.name == "shared.escalation.webhook"] == ["webhook"]
+    logged = [record.message for record in caplog.records if record.name == "shared.escalation.events.webhook"]
+    assert logged == ["webhook"]
     for record in caplog.records:
         assert not any(word in str(vars(record)) for word in ("secret", "person please", SECRET))
 

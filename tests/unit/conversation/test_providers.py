@@ -28,7 +28,7 @@ async def told(question: str) -> list[Message]:
     intents: Any = NoIntents()
     policy = EscalationPolicy(HashEmbedder(), intents, [Topic("Delivery", ("What does express delivery cost?",), 0.9)])
     turn = Turn(Conversation("s", "c", NOW, NOW), Said("m", "s", "user", question, NOW), ())
-    turn.decision = policy.decide(question)
+    turn.escalation = policy.decide(question)
     knowledge: Any = GivenKnowledge(SHIPPING)
     await knowledge.find(turn, question)
     session, context = AgentSession(session_id="s"), SessionContext(session_id="s", input_messages=[])

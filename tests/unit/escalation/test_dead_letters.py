@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.escalation.dead_letters import DeadLetters, diagnose
-from shared.escalation.event import TicketRequest
+from shared.escalation.events.event import TicketRequest
 from shared.escalation.queue import ESCALATIONS, QUEUES, REQUESTS, WEBHOOKS, QueueMessage
 from shared.escalation.sqlite import SqliteTicketQueue
 from shared.settings import ROOT

@@ -1,143 +1,218 @@
+"""The policy with the shipped model, on messages that none of the exemplars were written from."""
+
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.escalation.policy import asks_for_human, should_offer_human
+from shared.errors import ConfigurationError
+from shared.escalation.intents import NONE, load_intents, words
+from shared.escalation.policy import EscalationPolicy, should_offer_human
+from shared.escalation.ticket import Reason
+from shared.escalation.topics import Topic, load_topics
+from shared.knowledge.embedding import Embedder
+from shared.knowledge.onnx import OnnxEmbedder
 from shared.memory.models import Message, Role
+from shared.settings import ROOT, Settings
+from tests.fakes import HashEmbedder
+from tools.train_intents import digest, read, train
 
-ASKS = """
-I want to talk to a human
-agent please
-Real person, please!
-representative
-let me speak to someone
-Can I speak with a customer service representative about my invoice?
-Could you connect me with someone from billing?
-transfer me to your support team
-I'd like to chat with a live agent
-This is useless. Get me a human.
-please put me through to the refunds department
-Is there anyone I can talk to?
-is there a real person there
-I don't want to talk to a bot anymore
-I’m sick of talking to a machine, let me talk to somebody
-no more bots
-operator
-How can I get hold of a human being?
-I need to speak to your manager
-Can someone call me back?
-hand me over to a colleague, I mean a real human
-I would prefer a person
-escalate this to a supervisor
-Could a human help me with this?
-are you a bot? I want a human
-I've asked three times now: give me an agent who can help
-How do I get in touch with someone at your company?
-Hello, human
-What do I have to do to speak to an actual person?
-Have a representative contact me, please
-I can't reach anyone from your support team
-you don't get it, I need a human to look at this
-Can I call an agent instead?
-speak to supervisor
-I'd rather talk to a real person than a chatbot
-talk to agent
-live chat
-customer service please
-I want to speak with one of your staff members
-My order is late and nobody answers; please let me talk to a person
-can I have a human please
-I would like to be transferred to an agent
-how to contact a person of customer support
-I need human assistance now
-I'd like assistance from a human
-"""
-DOES_NOT_ASK = """
-Are you human?
-is this a bot
-Am I talking to a real person or a robot?
-How do I contact human resources about my contract?
-how do I contact the seller's agent
-Where can I find my insurance agent's phone number?
-What is the difference between an agent and an administrator?
-How many agents can I add to the Pro plan?
-I need an agent key for the monitoring software
-Does a real person read these messages?
-The representative I spoke to yesterday promised a refund. Where is it?
-Can I return the headphones without talking to an agent?
-I don't want to talk to a human, just tell me the return address
-Do I have to speak to a representative to close my account?
-What does the error "operator not supported" mean?
-human-readable export of my data?
-Can a person under 18 open an account?
-Someone stole my card, what now?
-somebody else is using my account
-How do I change the contact person on my company account?
-What happens when I talk to a representative on the weekend?
-My agent never called me back. Can I choose another travel agent?
-I was chatting with an agent and got disconnected; is my refund still open?
-Do you consider yourself a person?
-can you talk like a real human
-My account manager changed, how do I update that?
-Can people see my profile?
-How do I give someone access to my calendar?
-What are the customer service hours?
-Is the support team available on Sundays?
-My machine does not talk to the computer over Bluetooth
-I need a representative sample of the fabric
-who made you, a person or an AI?
-I want to report an agent who was rude
-Is there a person limit for the family plan?
-how can I send money to someone in another country
-Which user agent string does your app send?
-I am the human who ordered the lamp
-Could human error explain the double charge?
-The delivery person left the parcel with a neighbour
-Just one person, please: a table for Sunday
-This page checks that you are not a bot
-I can't speak to anyone in the game chat
-connect me to the VPN
-can an agent see my password
-call me Al
-"""
+HELD_OUT = ROOT / "evaluation" / "data" / "escalation" / "queries.jsonl"
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+ASKED = Message("m", "s", "user", "How do I reset it?", AT)
+ADVISED = (ASKED, Message("a", "s", "assistant", "Hold the button for ten seconds.", AT, reply_to="m"))
+GREETED = (Message("greeting", "s", "assistant", "Hello!", AT),)
 
 
-@pytest.mark.parametrize("text", ASKS.strip().splitlines())
-def test_asks_for_a_human(text: str) -> None:
-    assert asks_for_human(text)
+@cache
+def embedder() -> Embedder:
+    return OnnxEmbedder(Settings(auth_mode="open").embedding_model_path)
 
 
-@pytest.mark.parametrize("text", DOES_NOT_ASK.strip().splitlines())
-def test_does_not_ask_for_a_human(text: str) -> None:
-    assert not asks_for_human(text)
+@cache
+def policy(*topics: Topic) -> EscalationPolicy:
+    return EscalationPolicy(embedder(), load_intents(), topics)
+
+
+def reason(text: str, history: tuple[Message, ...] = ()) -> str | None:
+    decision = policy().decide(text, history)
+    return decision and decision.reason
+
+
+def test_the_model_is_trained_on_the_present_examples_for_the_shipped_embedder() -> None:
+    model = load_intents()
+    outdated = "run `python -m tools.train_intents`"
+    assert model.fingerprint == embedder().fingerprint, outdated
+    assert model.trained_on == digest(read()), outdated
+    assert set(model.labels) == set(read())
+    assert set(model.labels) - {NONE} <= set(get_args(Reason))
+
+
+def test_no_held_out_message_is_an_example() -> None:
+    examples = {line.casefold() for lines in read().values() for line in lines}
+    assert not [row["text"] for row in rows() if row["text"].casefold() in examples and row["category"] != "in_scope"]
+
+
+def rows() -> list[dict[str, str]]:
+    return [json.loads(line) for line in HELD_OUT.read_text("utf-8").splitlines()]
+
+
+def test_held_out_messages() -> None:
+    """Floors a little below what was measured: 34/35, 15/15, 9/10, 9/10, 6/7; 1/22, 1/30, 0/16, 0/8."""
+    shares: dict[str, list[bool]] = defaultdict(list)
+    for row in rows():
+        history = ADVISED if row.get("before") else ()
+        shares[row["category"]].append(policy().decide(row["text"], history) is not None)
+    handed_over = {category: sum(found) / len(found) for category, found in shares.items()}
+    assert handed_over["human_request"] >= 0.94
+    assert handed_over["angry_complaint"] >= 0.93
+    assert handed_over["safety"] >= 0.8
+    assert handed_over["legal"] >= 0.8
+    assert handed_over["repeated_failure"] >= 0.7
+    assert handed_over["hard_negative_human_word"] <= 0.1
+    assert handed_over["out_of_scope"] <= 0.07
+    assert handed_over["in_scope"] == 0
 
 
 @pytest.mark.parametrize(
-    "request_", ["I want to talk to a human", "Can I speak to an agent?", "get me a representative"]
+    ("text", "expected"),
+    [
+        ("I want to talk to a human", "customer_request"),
+        ("this leads nowhere, who is in charge here?", "customer_request"),
+        ("Ich möchte mit einem Menschen sprechen", "customer_request"),
+        ("Je voudrais parler à un conseiller", "customer_request"),
+        ("Quiero hablar con una persona", "customer_request"),
+        ("Quero falar com um atendente", "customer_request"),
+        ("担当者と話したい", "customer_request"),
+        ("Your company is a disgrace and I am leaving", "complaint"),
+        ("The charger caught fire", "safety"),
+        ("I will sue you", "legal"),
+        ("I demand a copy of my personal data under the GDPR", "legal"),
+        ("Are you a real person?", None),
+        ("How long does delivery take?", None),
+        ("Puedo hablar con mi altavoz?", None),
+        ("thanks", None),
+        ("", None),
+        ("?!", None),
+    ],
 )
-@given(before=st.sampled_from(["Hello. ", "My parcel is late! ", "are you a bot? ", "1\n2\n"]), shout=st.booleans())
-def test_the_request_may_stand_anywhere(request_: str, before: str, shout: bool) -> None:
-    text = f"{before}{request_}. Thanks."
-    assert asks_for_human(text.upper() if shout else text)
+def test_reasons(text: str, expected: str | None) -> None:
+    assert reason(text) == expected
 
 
-@given(st.text(max_size=300))
-def test_any_text_has_an_answer(text: str) -> None:
-    assert asks_for_human(text) in (True, False)
+def test_one_sentence_of_many_is_enough() -> None:
+    text = "I ordered a lamp. It came in blue. You are thieves, and I will never buy from you again! It is lamp 3"
+    decision = policy().decide(text)
+    assert decision
+    assert (decision.reason, decision.matched) == ("complaint", "You are thieves, and I will never buy from you again!")
 
 
-def test_an_empty_message_asks_for_nothing() -> None:
-    assert not asks_for_human("")
-    assert not asks_for_human(" ?! ")
+def test_a_failure_counts_once_advice_was_given() -> None:
+    text = "that did not help, it is still not working"
+    assert reason(text) is None
+    assert reason(text, GREETED) is None
+    assert reason(text, ADVISED) == "repeated_failure"
+
+
+def test_a_complaint_counts_once_and_a_danger_always() -> None:
+    def again(text: str) -> str | None:
+        escalation = policy().decide(text, ADVISED, ticket_open=True)
+        return escalation and escalation.reason
+
+    assert reason("you are a useless company, shame on you", ADVISED) == "complaint"
+    assert again("you are a useless company, shame on you") is None
+    assert again("smoke comes out of the plug") == "safety"
+    assert again("let me talk to a human") == "customer_request"
+
+
+def test_a_topic_of_the_company() -> None:
+    topic = Topic("bereavement", ("my husband died and I have to close his account",), 0.6)
+    decision = policy(topic).decide("My wife has died, I must close her account")
+    assert decision
+    assert (decision.reason, decision.matched) == ("topic", "bereavement")
+    assert decision.confidence >= 0.6
+    assert policy(topic).decide("How do I open an account?") is None
+
+
+def test_with_another_embedder_the_rules_decide_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    rules = EscalationPolicy(HashEmbedder(), load_intents())
+    assert "tools.train_intents" in caplog.text
+    decision = rules.decide("I want to talk to a human")
+    assert decision
+    assert (decision.reason, decision.confidence) == ("customer_request", 1)
+    assert rules.decide("this leads nowhere, who is in charge here?") is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=200))
+def test_any_text_has_a_decision(text: str) -> None:
+    decision = policy().decide(text, ADVISED)
+    assert decision is None or 0 < decision.confidence <= 1
+
+
+def test_words_are_those_of_the_text_and_its_neighbours() -> None:
+    assert words("Don’t go, GO!") == ["don't", "go", "!", "< don't", "don't go", "go go", "go !", "! >"]
+    assert words("") == ["< >"]
+
+
+def test_training_twice_makes_the_same_model_and_it_survives_its_file(tmp_path: Path) -> None:
+    examples = {
+        "customer_request": ["a person please", "let me talk to a person"],
+        NONE: ["where is my parcel", "parcel"],
+    }
+    first, second = (train(examples, HashEmbedder()) for _ in range(2))
+    first.save(tmp_path / "intents.npz")
+    loaded = load_intents(tmp_path / "intents.npz")
+    vector = HashEmbedder().embed_query("a person")
+    probabilities = loaded.probabilities("a person", vector)
+    assert probabilities == second.probabilities("a person", vector)
+    assert sum(probabilities.values()) == pytest.approx(1)
+    assert probabilities["customer_request"] > 0.5
+
+
+def test_a_broken_model_file_names_the_command(tmp_path: Path) -> None:
+    (tmp_path / "intents.npz").write_bytes(b"no archive")
+    for name in ("intents.npz", "missing.npz"):
+        with pytest.raises(ConfigurationError, match=r"tools\.train_intents"):
+            load_intents(tmp_path / name)
+
+
+def test_the_shipped_topics_are_none() -> None:
+    assert load_topics() == []
+
+
+def test_topics_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "topics.toml"
+    file.write_text('[topic.press]\nexamples = ["I write for a newspaper"]\nsimilarity = 0.7\n', "utf-8")
+    assert load_topics(file) == [Topic("press", ("I write for a newspaper",), 0.7)]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("[topic.press]\nexamples = []", "topic.press.examples"),
+        ('[topic.press]\nexamples = ["x"]\nsimilarity = 2', "topic.press.similarity"),
+        ('[topic.press]\nexample = ["x"]', "topic.press.example"),
+        ("[topic", "topics.toml"),
+    ],
+)
+def test_a_mistake_in_topics_names_the_entry(tmp_path: Path, content: str, named: str) -> None:
+    file = tmp_path / "topics.toml"
+    file.write_text(content, "utf-8")
+    with pytest.raises(ConfigurationError, match=named):
+        load_topics(file)
 
 
 def message(role: Role, *, abstained: bool = False, ticket_id: str | None = None) -> Message:
-    at = datetime(2026, 3, 1, tzinfo=UTC)
-    return Message("m", "s", role, "text", at, abstained=abstained, ticket_id=ticket_id)
+    return Message("m", "s", role, "text", AT, abstained=abstained, ticket_id=ticket_id)
 
 
 ABSTENTION = message("assistant", abstained=True)

@@ -16,8 +16,8 @@ import jsonschema
 import pytest
 
 from shared.errors import InvalidInput, NotFound, Unavailable
+from shared.escalation.events.handoff import MAX_EVENT_BYTES
 from shared.escalation.folder import FolderTranscriptStore
-from shared.escalation.handoff import MAX_EVENT_BYTES
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.queue import ESCALATIONS, MAX_MESSAGE_BYTES, REQUESTS, WEBHOOKS, QueueMessage
 from shared.escalation.routing import load_routing
@@ -352,8 +352,8 @@ async def test_a_long_transcript_goes_along_with_its_newest_and_is_kept_whole(as
 
 
 async def test_the_whole_transcript_is_read_as_it_was_kept(asked: Desk, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shared.escalation.handoff.MAX_EVENT_BYTES", 1000)
-    monkeypatch.setattr("shared.escalation.handoff.PAGE", 2)
+    monkeypatch.setattr("shared.escalation.events.handoff.MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr("shared.escalation.events.handoff.PAGE", 2)
     await asked.service.route(await asked.requested())
     await asked.store.append(Message("m3", "s1", "user", "Still there?", START))
     assert [message.seq for message in (await asked.service.transcript("tkt-1")).messages] == [1, 2, 3, 4]
@@ -372,7 +372,7 @@ async def test_a_ticket_does_not_wait_for_its_transcript(asked: Desk, monkeypatc
     async def down(*_: object) -> str:
         raise Unavailable("no transcripts")
 
-    monkeypatch.setattr("shared.escalation.handoff.MAX_EVENT_BYTES", 1000)
+    monkeypatch.setattr("shared.escalation.events.handoff.MAX_EVENT_BYTES", 1000)
     monkeypatch.setattr(asked.transcripts, "write", down)
     assert await asked.service.route(await asked.requested())
     (event,) = await asked.events()
@@ -383,7 +383,7 @@ async def test_a_ticket_does_not_wait_for_its_transcript(asked: Desk, monkeypatc
 async def test_a_conversation_longer_than_can_be_read_is_cut_to_its_newest(
     asked: Desk, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("shared.escalation.handoff.MAX_MESSAGES", 2)
+    monkeypatch.setattr("shared.escalation.events.handoff.MAX_MESSAGES", 2)
     await asked.service.route(await asked.requested())
     (event,) = await asked.events()
     data = data_of(event)
@@ -396,7 +396,7 @@ async def test_a_conversation_longer_than_can_be_read_is_cut_to_its_newest(
 async def test_a_conversation_that_is_read_in_pages_is_handed_over_whole(
     asked: Desk, monkeypatch: pytest.MonkeyPatch, page: int
 ):
-    monkeypatch.setattr("shared.escalation.handoff.PAGE", page)
+    monkeypatch.setattr("shared.escalation.events.handoff.PAGE", page)
     await asked.service.route(await asked.requested())
     (event,) = await asked.events()
     assert data_of(event)["transcript_truncated"] is False
@@ -405,8 +405,8 @@ async def test_a_conversation_that_is_read_in_pages_is_handed_over_whole(
 
 
 async def test_only_the_newest_facts_and_sources_go_along(asked: Desk, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shared.escalation.handoff.MAX_FACTS", 1)
-    monkeypatch.setattr("shared.escalation.handoff.MAX_SOURCES", 1)
+    monkeypatch.setattr("shared.escalation.events.handoff.MAX_FACTS", 1)
+    monkeypatch.setattr("shared.escalation.events.handoff.MAX_SOURCES", 1)
     later = START + timedelta(minutes=1)
     await asked.store.remember(CustomerFact("f2", "user:ada", "moved to Rome", "m2", later))
     cited = tuple(Source(f"c{n}", "text", {"source": "new.md"}, 0.1, "text", 0, 4) for n in range(2))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared import services as composition
-from shared.escalation.event import TicketRequest
+from shared.escalation.events.event import TicketRequest
 from shared.escalation.queue import REQUESTS, WEBHOOKS, QueueMessage
 from shared.escalation.sqlite import SqliteTicketQueue
 from tools.dead_letters import main

@@ -16,8 +16,8 @@ from typing import Literal
 import httpx
 
 from shared.errors import NotFound, Unavailable
-from shared.escalation.event import parse_event
-from shared.escalation.formats import FORMATS, Format
+from shared.escalation.events.event import parse_event
+from shared.escalation.events.formats import FORMATS, Format
 from shared.memory.store import ConversationStore
 from shared.security.signatures import sign
 from shared.telemetry import webhook_deliveries

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.errors import NotFound
-from shared.escalation.event import (
+from shared.escalation.events.event import (
     AttachedFile,
     Customer,
     HandOff,

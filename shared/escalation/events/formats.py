@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shared.escalation.event import CONTENT_TYPE, Event, HandOff, TicketRequestedEvent
+from shared.escalation.events.event import CONTENT_TYPE, Event, HandOff, TicketRequestedEvent
 from shared.escalation.ticket import Priority
 
 Format = Literal["cloudevents", "zendesk", "freshdesk"]

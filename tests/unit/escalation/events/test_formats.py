@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.escalation.event import (
+from shared.escalation.events.event import (
     AttachedFile,
     Customer,
     CustomerMessage,
@@ -22,7 +22,7 @@ from shared.escalation.event import (
     TranscriptMessage,
     TriedSource,
 )
-from shared.escalation.formats import FORMATS, MAX_TEXT, Format
+from shared.escalation.events.formats import FORMATS, MAX_TEXT, Format
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADA = Customer(id="user:ada@example.com", user_id="ada@example.com", verified=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidInput
-from shared.escalation.event import (
+from shared.escalation.events.event import (
     TicketRequest,
     TicketReturned,
     TicketReturnedEvent,
@@ -88,7 +88,7 @@ def test_what_is_no_event_is_refused_without_its_content(body: bytes) -> None:
 
 def test_the_published_schemas_are_the_present_ones() -> None:
     published = {file.stem: json.loads(file.read_text("utf-8")) for file in (ROOT / "docs/events").iterdir()}
-    assert published == event_schemas(), "run: python -m shared.escalation.event docs/events"
+    assert published == event_schemas(), "run: python -m shared.escalation.events.event docs/events"
 
 
 @pytest.mark.parametrize("kind", event_schemas())

@@ -1,6 +1,6 @@
 """The messages of an escalation: the request that leaves the chat, and the events that helpdesk tools receive.
 
-`python -m shared.escalation.event docs/events` publishes the events' shapes, one file for each type.
+`python -m shared.escalation.events.event docs/events` publishes the events' shapes, one file for each type.
 """
 
 from __future__ import annotations
