@@ -439,7 +439,7 @@ export class Conversation {
       const asked = this.#current.messages.find((message) => message.id === action.id);
       if (asked) this.#onMessage(asked);
     }
-    if (this.#current.announced && this.#current.announced !== before.announced) this.#onMessage(this.#current.announced);
+    if (this.#current.announced !== before.announced) this.#current.announced.forEach(this.#onMessage);
     this.#listen();
     for (const listener of this.#listeners) listener(this.#current);
   }

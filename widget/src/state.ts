@@ -53,8 +53,8 @@ export interface State {
   /** Who of the company is writing, if somebody is. */
   typing?: string | undefined;
   notice: Notice | null;
-  /** The message to be read out; each only once. */
-  announced: ChatMessage | null;
+  /** The messages to be read out, counted and told to the page; each only once. */
+  announced: readonly ChatMessage[];
 }
 
 export const EMPTY: State = {
@@ -64,7 +64,7 @@ export const EMPTY: State = {
   owner: "bot",
   ticketId: null,
   notice: null,
-  announced: null,
+  announced: [],
 };
 
 export type Action =
@@ -121,7 +121,7 @@ export function reduce(state: State, action: Action): State {
         ...state,
         messages: ordered([...state.messages.filter((other) => other.id !== message.id), message]),
         ticketId: message.escalates ? message.ticketId : state.ticketId,
-        announced: message,
+        announced: [message],
       };
     }
     case "failed":
@@ -195,8 +195,8 @@ function finished(state: State, result: TurnResult, known: number): State {
     ticketId: result.ticket_id,
     escalates: result.requires_escalation && result.ticket_id !== null,
   });
-  const answer = next.messages.find((message) => message.id === result.message_id) ?? null;
-  return { ...next, ticketId: result.ticket_id ?? next.ticketId, announced: answer };
+  const announced = next.messages.filter((message) => message.id === result.message_id);
+  return { ...next, ticketId: result.ticket_id ?? next.ticketId, announced };
 }
 
 function merged(state: State, news: NewMessages, announce: boolean): State {
@@ -204,14 +204,14 @@ function merged(state: State, news: NewMessages, announce: boolean): State {
   const ids = new Set(arrived.map((message) => message.id));
   const complete = new Set(state.messages.filter((message) => !message.streaming).map((message) => message.id));
   const kept = state.messages.filter((message) => !ids.has(message.id));
-  const heard = arrived.findLast((message) => message.role !== "user" && !complete.has(message.id));
+  const heard = arrived.filter((message) => message.role !== "user" && !complete.has(message.id));
   const next: State = {
     ...state,
     messages: ordered([...kept, ...arrived]),
     owner: news.owner,
     ticketId: news.ticket_id,
-    typing: heard ? undefined : state.typing,
-    announced: announce && heard ? heard : state.announced,
+    typing: heard.length ? undefined : state.typing,
+    announced: announce && heard.length ? heard : state.announced,
   };
   const answered = state.phase !== "idle" && unanswered(next) === null;
   return answered ? { ...next, ...IDLE, notice: null } : next;
