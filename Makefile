@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index eval infra-check lint format types lock \
+.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index bench-push eval infra-check lint format types lock \
 	setup setup-dev setup-test clean
 
 help: ## Show this list
@@ -38,6 +38,9 @@ eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: 
 
 bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DATA=FOLDER for a corpus, ARGS for options)
 	@$(PY) -m benchmarks.ingestion $(if $(DATA),--data $(DATA)) $(ARGS)
+
+bench-push: setup-dev ## Hold 1,000 connections to the laptop's hub and push 50 messages a second (ARGS for options)
+	@$(PY) -m benchmarks.push $(ARGS)
 
 bench-index: setup-dev ## Measure the search index at 1,000 to 100,000 chunks (ARGS="--sizes …")
 	@$(PY) -m benchmarks.index_scale $(ARGS)

@@ -12,6 +12,7 @@ import uvicorn
 
 from local.blobs import BlobWatcher, Listener
 from local.http import Front
+from local.hub import MAX_CLIENT_FRAME, Hub
 from local.queues import QueuePump
 from local.runtime import Runtime, Server
 from local.timers import Timer
@@ -23,26 +24,29 @@ GRACE = 5
 
 
 class Host:
-    """What it serves is read from the app's bindings, never from the name of a function."""
+    """What it serves is read from the app's bindings, never from the name of a function. A hub is served beside it."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, hub: Hub | None = None) -> None:
         self.runtime = runtime
-        self._front = Front(runtime)
+        self._hub = hub
+        self._front = Front(runtime, hub)
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._triggers: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def start(cls, app_dir: Path) -> Host:
+    async def start(cls, app_dir: Path, hub: Hub | None = None) -> Host:
         """Index the app. Raises what `Runtime.start` raises."""
-        return cls(await Runtime.start(app_dir))
+        return cls(await Runtime.start(app_dir), hub)
 
     async def serve(self, listening: socket.socket) -> None:
         """Answer HTTP on a bound socket; returns as soon as a request would be answered."""
         config = uvicorn.Config(
             self._front,
             lifespan="off",
-            ws="none",
+            ws="websockets-sansio" if self._hub else "none",
+            ws_max_size=MAX_CLIENT_FRAME,
+            ws_per_message_deflate=False,  # 30 KB less for each connection
             log_config=None,
             access_log=False,
             proxy_headers=False,

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 from starlette.types import Receive, Scope, Send
 
+from local.hub import Hub
 from local.routes import Routes
 from local.runtime import Function, InvocationFailed, Message, Runtime, binary
 
@@ -55,10 +56,12 @@ class _BodyTooLarge(Exception):
 
 
 class Front:
-    """An ASGI app. Every request becomes an invocation of the function whose route it matches."""
+    """An ASGI app. Every request becomes an invocation of the function whose route it matches; what is the hub's own is
+    answered by it."""
 
-    def __init__(self, runtime: Runtime, *, max_body: int = MAX_BODY) -> None:
+    def __init__(self, runtime: Runtime, hub: Hub | None = None, *, max_body: int = MAX_BODY) -> None:
         self._runtime = runtime
+        self._hub = hub
         self._routes = Routes(runtime.triggered_by("httpTrigger"), runtime.host.route_prefix)
         self._upstream = httpx.URL(runtime.http_url or "")
         self._max_body = max_body
@@ -68,7 +71,9 @@ class Front:
         self._invocations: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not (found := self._routes.find(scope["method"], scope["path"])):
+        if self._hub and (scope["type"] == "websocket" or self._hub.answers(scope["path"])):
+            await self._hub(scope, receive, send)
+        elif not (found := self._routes.find(scope["method"], scope["path"])):
             await _answer(send, 404)
         elif _content_length(scope) > self._max_body:
             await _answer(send, 413)

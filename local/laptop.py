@@ -12,7 +12,8 @@ import sys
 from local import logs
 from local.console import Console
 from local.host import Host
-from local.setup import ROOT, lay_out_documents, listen, set_defaults
+from local.hub import Hub
+from local.setup import ROOT, lay_out_documents, listen, offer_hub, set_defaults
 from shared.errors import ConfigurationError, SupportAgentError, Unavailable
 from shared.services import Services, get_services
 from shared.settings import load_settings
@@ -33,16 +34,17 @@ def run() -> int:
             logs.set_up(settings.data_dir)
             if not settings.documents_in_blobs:
                 lay_out_documents(settings.documents)
-            asyncio.run(_serve(listening))
+            key = offer_hub(os.environ, _url(listening))
+            asyncio.run(_serve(listening, Hub(key) if key else None))
     except SupportAgentError as error:
         print(error, file=sys.stderr)
         return WRONG_SETTINGS if isinstance(error, ConfigurationError) else 1
     return 0
 
 
-async def _serve(listening: socket.socket) -> None:
+async def _serve(listening: socket.socket, hub: Hub | None) -> None:
     stopping, console = _stop_signal(), Console()
-    host = await Host.start(ROOT)
+    host = await Host.start(ROOT, hub)
     services = get_services()
 
     async def work() -> None:

@@ -34,6 +34,15 @@ def set_defaults(environ: MutableMapping[str, str]) -> None:
         environ["TOKEN_SECRET"] = _kept_secret(data_dir / "token-secret")
 
 
+def offer_hub(environ: MutableMapping[str, str], url: str) -> str | None:
+    """Let the app push through a hub at this address, unless it has another. Returns the hub's new key."""
+    if environ.get("WEB_PUBSUB_ENDPOINT") or environ.get("WEB_PUBSUB_CONNECTION_STRING"):
+        return None
+    key = secrets.token_urlsafe(48)
+    environ["WEB_PUBSUB_CONNECTION_STRING"] = f"Endpoint={url};AccessKey={key};Version=1.0;"
+    return key
+
+
 def _kept_secret(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

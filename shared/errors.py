@@ -11,6 +11,7 @@ Services raise these; only the HTTP edge turns them into status codes, only the 
     ├── Unauthenticated             no token, or one that is forged or expired          401
     ├── Forbidden                   a good token, for something else                    403
     ├── NotFound                    no such conversation, message or document           404
+    ├── NoPushChannel               nothing is pushed here: clients poll                404
     ├── Conflict                    not possible in the present state                   409
     │   └── TurnInProgress          another turn of this conversation is being answered 409, Retry-After
     ├── RateLimited                 too many requests from this client                  429, Retry-After
@@ -58,6 +59,10 @@ class Forbidden(SupportAgentError):
 
 class NotFound(SupportAgentError):
     """No such conversation, message, ticket or document."""
+
+
+class NoPushChannel(SupportAgentError):
+    """No push channel is configured, which is no fault: all that would be pushed can be asked for."""
 
 
 class Conflict(SupportAgentError):

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from shared.memory.cosmos_client import Cosmos
     from shared.memory.store import ConversationStore
     from shared.personal_data import PersonalData
+    from shared.push.channel import PushChannel
+    from shared.push.service import PushService
     from shared.security.identity import IdentityTokens
     from shared.security.ratelimits import RateLimiter
     from shared.security.tokens import Tokens
@@ -178,7 +180,27 @@ class Services:
 
         return ChromaServer(url, self.settings.chroma_tenant, self.settings.chroma_database)
 
+    @cached_property
+    def push_channel(self) -> PushChannel | None:
+        """None where clients poll."""
+        hub = self.settings.web_pubsub_hub
+        if url := self.settings.web_pubsub_endpoint:
+            from shared.push.webpubsub import WebPubSubChannel
+
+            return WebPubSubChannel(url, hub, self._credential)
+        if connection := self.settings.web_pubsub_connection_string.get_secret_value():
+            from shared.push.webpubsub import WebPubSubChannel
+
+            return WebPubSubChannel(connection, hub)
+        return None
+
     # ---- services
+
+    @cached_property
+    def push(self) -> PushService:
+        from shared.push.service import PushService
+
+        return PushService(self.push_channel, now=self._now)
 
     @cached_property
     def parser(self) -> DocumentParser:
@@ -262,6 +284,7 @@ class Services:
             escalation=self.escalation,
             leftovers=self.leftovers,
             policy=self.policy,
+            push=self.push,
             settings=self.settings,
             now=self._now,
         )
@@ -276,6 +299,7 @@ class Services:
             self.queue,
             routing=load_routing(),
             transcripts=self.transcripts,
+            push=self.push,
             public_url=self.settings.public_url,
             webhook=bool(self.settings.webhook_url),
             now=self._now,
@@ -323,6 +347,7 @@ class Services:
         return HelpdeskService(
             self.store,
             self.escalation,
+            push=self.push,
             silence=timedelta(minutes=self.settings.human_silence_minutes),
             session=timedelta(hours=self.settings.session_hours),
             max_message_chars=self.settings.max_message_chars,
@@ -423,7 +448,7 @@ class Services:
         if conversations := built.get("conversations"):
             await conversations.drain(seconds=10)
         parts = ("parser", "attachment_parser", "index", "documents", "webhook", "transcripts", "queue", "store")
-        for name in (*parts, "_blob_account", "_credential"):
+        for name in ("push", *parts, "_blob_account", "_credential"):
             if part := built.get(name):
                 await part.close()
 

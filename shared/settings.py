@@ -72,6 +72,17 @@ class Settings(BaseSettings):
         None, description="NAME.servicebus.windows.net: the queues are there; the app's identity is used."
     )
 
+    web_pubsub_endpoint: str | None = Field(
+        None, description="https://NAME.webpubsub.azure.com: news are pushed there; the app's identity is used."
+    )
+    web_pubsub_connection_string: SecretStr = Field(
+        SecretStr(""),
+        description="Endpoint and key in place of WEB_PUBSUB_ENDPOINT, for emulators; default: clients poll.",
+    )
+    web_pubsub_hub: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,127}$")] = Field(
+        "support", description="The hub there."
+    )
+
     # ---- who may call
     auth_mode: Literal["token", "open"] = Field(
         "token", description="`token`: a session's token is asked for. `open`: it is not; refused in Azure."
@@ -224,6 +235,10 @@ class Settings(BaseSettings):
             problems.append(
                 "DOCUMENTS_STORAGE: is for emulators; leave it out beside DOCUMENTS_STORAGE__blobServiceUri"
             )
+        if self.web_pubsub_endpoint and self.web_pubsub_connection_string.get_secret_value():
+            problems.append("WEB_PUBSUB_CONNECTION_STRING: is for emulators; leave it out beside WEB_PUBSUB_ENDPOINT")
+        if self.web_pubsub_endpoint and not _is_address(self.web_pubsub_endpoint, encrypted=True):
+            problems.append("WEB_PUBSUB_ENDPOINT: must be an address like https://NAME.webpubsub.azure.com")
         if self.chroma_url and not _is_address(self.chroma_url):
             problems.append("CHROMA_URL: must be an address like http://chroma:8000")
         if self.auth_mode == "open" and self.website_instance_id:

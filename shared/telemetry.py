@@ -325,6 +325,9 @@ first_reply_seconds = _meter.create_histogram(
     explicit_bucket_boundaries_advisory=REPLY_BUCKETS,
     description="From the request for a person to their first word",
 )
+push_events = _meter.create_counter(
+    "support_push_events", description="Frames for the push channel, by outcome: sent, failed, dropped"
+)
 documents = _meter.create_counter("support_documents", description="Documents handled, by status")
 chunks_embedded = _meter.create_counter("support_chunks_embedded", description="Chunks that went through the model")
 cache_lookups = _meter.create_counter(

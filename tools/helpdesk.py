@@ -6,7 +6,8 @@ python -m tools.helpdesk ada --url https://HOST         of another
 It is also the example for integrators: it knows no more than any helpdesk tool can. Tickets and what customers write
 come from the `escalations` queue (see docs/helpdesk.md), everything a person does goes through the HTTP API. A message
 of the queue is settled once it is on the screen, and goes to one consumer only: beside a helpdesk tool that is in use,
-this one would take its tickets away.
+this one would take its tickets away. Where the app pushes, what happens in the person's own ticket is heard at once,
+also that the customer types; the queue brings what was missed.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ import asyncio
 import contextlib
 import getpass
 import json
+import random
 import shutil
 import sys
 import textwrap
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+import aiohttp
 import httpx
 
 from shared.errors import Conflict, SupportAgentError, Unavailable
@@ -34,6 +38,10 @@ from shared.services import get_services
 POLL_SECONDS = 0.5
 PAUSE_SECONDS = 10.0
 """Between two attempts at a queue that does not answer."""
+RECONNECT_SECONDS = (1.0, 30.0)
+"""Between two attempts at a push channel: doubles from the first to the second, and is spread at random."""
+RENEW_SECONDS = 120
+"""Before the address of a push channel expires; also how long one is used at least."""
 PATIENCE = 20
 """Seconds in which a claim is tried again while the bot finishes an answer."""
 HELP = """\
@@ -47,7 +55,11 @@ HELP = """\
 
 
 class Refused(Exception):
-    """The API said no; the message is its reason."""
+    """The API said no; the message is its reason, `kind` the last part of the problem's type."""
+
+    def __init__(self, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class Api:
@@ -85,6 +97,10 @@ class Api:
         body = {"message": text, "client_message_id": uuid.uuid4().hex}
         await self._call("POST", f"/helpdesk/tickets/{ticket_id}/replies", body)
 
+    async def negotiate(self, ticket_id: str) -> dict[str, Any]:
+        """Where to hear at once what happens in a ticket's conversation."""
+        return await self._call("POST", f"/helpdesk/tickets/{ticket_id}/negotiate")
+
     async def set_status(self, ticket_id: str, status: str) -> None:
         await self._call("PUT", f"/helpdesk/tickets/{ticket_id}/status", {"status": status})
 
@@ -106,14 +122,30 @@ class Api:
 
 
 class Desk:
-    """The tickets on the screen, numbered as they came, and the one that the person at the desk has."""
+    """The tickets on the screen, numbered as they came, and the one that the person at the desk has, which `live`
+    follows."""
 
-    def __init__(self, api: Api, username: str, say: Callable[[str], None]) -> None:
+    def __init__(self, api: Api, username: str, say: Callable[[str], None], live: Live | None = None) -> None:
         self._api = api
         self._username = username
         self._say = say
+        self._live = live
         self._board: list[str] = []
-        self._mine: str | None = None
+        self._own_ticket: str | None = None
+        self._said: set[tuple[str, int]] = set()
+        """The customers' messages on the screen, by ticket and number: queue and push channel both bring them."""
+        self._typing: str | None = None
+        """The ticket whose customer types, as the screen says already."""
+
+    @property
+    def _mine(self) -> str | None:
+        return self._own_ticket
+
+    @_mine.setter
+    def _mine(self, ticket_id: str | None) -> None:
+        if self._live and ticket_id != self._own_ticket:
+            self._live.follow(ticket_id, self.hear)
+        self._own_ticket = ticket_id
 
     async def open(self) -> None:
         """Show what came before, and go on with a ticket that the person had already."""
@@ -136,9 +168,32 @@ class Desk:
                     self._mine = None
                 self._say(f"#{number} waits for somebody again")
             case "support.customer.message.v1":
-                self._say(f"#{number} customer: {printable(data['message']['text'])}")
+                self._customer_said(data["ticket_id"], data["message"]["seq"], data["message"]["text"])
             case other:
                 self._say(f"#{number} {printable(other)}")
+
+    def hear(self, ticket_id: str, frame: dict[str, Any]) -> None:
+        """What was pushed of a ticket's conversation (see docs/api.md#pushed-news). The same may come again."""
+        text = "".join(event.get("delta", "") for event in frame["events"])
+        for event in frame["events"]:
+            value = event.get("value") or {}
+            match event.get("name"):
+                case "message" if value["role"] == "user" and text:  # else it was too long: the queue brings it
+                    self._customer_said(ticket_id, value["seq"], text)
+                case "typing" if value["role"] == "user" and self._typing != ticket_id:
+                    self._typing = ticket_id
+                    self._say(f"#{self._number(ticket_id)} the customer is typing …")
+                case "feedback":
+                    self._say(f"#{self._number(ticket_id)} the customer rates it: {printable(value['rating'])}")
+                case _:
+                    pass
+
+    def _customer_said(self, ticket_id: str, seq: int, text: str) -> None:
+        if (ticket_id, seq) in self._said:
+            return
+        self._said.add((ticket_id, seq))
+        self._typing = None
+        self._say(f"#{self._number(ticket_id)} customer: {printable(text)}")
 
     async def type(self, line: str) -> bool:
         """What the person typed. False if that was good-bye."""
@@ -219,6 +274,58 @@ class Desk:
         return self._mine
 
 
+type Hear = Callable[[str, dict[str, Any]], None]
+"""Is told the ticket and what was pushed."""
+
+
+class Live:
+    """Hears what is pushed of one ticket at a time. Where nothing is pushed, the queue alone brings the news."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._listening: asyncio.Task[None] | None = None
+
+    def follow(self, ticket_id: str | None, hear: Hear) -> None:
+        """This one from now on; None: none."""
+        if self._listening:
+            self._listening.cancel()
+        self._listening = asyncio.create_task(self._listen(ticket_id, hear)) if ticket_id else None
+
+    async def close(self) -> None:
+        if self._listening:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+
+    async def _listen(self, ticket_id: str, hear: Hear) -> None:
+        first, longest = RECONNECT_SECONDS
+        wait = first
+        async with aiohttp.ClientSession() as http:
+            while True:
+                try:
+                    where = await self._api.negotiate(ticket_id)
+                    async with http.ws_connect(where["url"], protocols=[where["protocol"]], heartbeat=30) as socket:
+                        wait = first
+                        expires = datetime.fromisoformat(where["expires_at"]) - datetime.now(UTC)
+                        async with asyncio.timeout(max(RENEW_SECONDS, expires.total_seconds() - RENEW_SECONDS)):
+                            await self._read(socket, partial(hear, ticket_id))
+                except Refused as refused:
+                    if refused.kind == "no-push-channel":
+                        return
+                except (aiohttp.ClientError, TimeoutError):
+                    pass
+                await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - no secret
+                wait = min(2 * wait, longest)
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse, hear: Callable[[dict[str, Any]], None]) -> None:
+        async for received in socket:
+            try:
+                told = json.loads(received.data)
+                if told["type"] == "message":
+                    hear(told["data"])
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue  # of a newer app: the queue and the API tell it in full
+
+
 async def watch(queue: TicketQueue, desk: Desk) -> None:
     """Show what comes to the queue, until cancelled."""
     while True:
@@ -271,7 +378,8 @@ def _after(tickets: Sequence[dict[str, Any]]) -> str:
 def _content(response: httpx.Response) -> dict[str, Any]:
     content: dict[str, Any] = response.json() if "json" in response.headers.get("content-type", "") else {}
     if response.is_error:
-        raise Refused(printable(content.get("detail", f"The app answered {response.status_code}.")))
+        kind = str(content.get("type", "")).rpartition(":")[2]
+        raise Refused(printable(content.get("detail", f"The app answered {response.status_code}.")), kind)
     return content
 
 
@@ -302,7 +410,8 @@ async def work(url: str, username: str, password: str) -> None:
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
             api = Api(http, username, password)
             account = await api.sign_in()
-            desk = Desk(api, username, lambda text: print(_wrapped(text), flush=True))
+            live = Live(api)
+            desk = Desk(api, username, lambda text: print(_wrapped(text), flush=True), live)
             print(f"Hello {account['display_name']}. /help says what you can do.", flush=True)
             await desk.open()
             working = [asyncio.create_task(watch(services.queue, desk)), asyncio.create_task(_converse(desk))]
@@ -314,6 +423,7 @@ async def work(url: str, username: str, password: str) -> None:
                 for task in working:
                     task.cancel()
                 await asyncio.gather(*working, return_exceptions=True)
+                await live.close()
     finally:
         await services.close()
 

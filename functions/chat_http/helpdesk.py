@@ -62,6 +62,21 @@ async def reply(
     return schemas.Message.of(message)
 
 
+@router.post("/{ticket_id}/negotiate", operation_id="negotiateTicket", responses=_READING)
+async def negotiate(ticket_id: TicketId, services: Provided) -> schemas.Negotiated:
+    """Where to connect with a WebSocket, to hear at once what happens in a ticket's conversation.
+
+    404 of the type `no-push-channel` where there is none.
+    """
+    return schemas.Negotiated.model_validate(await services.helpdesk.client_url(ticket_id))
+
+
+@router.post("/{ticket_id}/typing", status_code=204, operation_id="operatorTypes", responses=_CHANGING)
+async def operator_types(ticket_id: TicketId, operator: SignedIn, services: Provided) -> None:
+    """You are writing: call it every few seconds meanwhile. The customer sees it. Claim the ticket first."""
+    await services.helpdesk.typing(operator, ticket_id)
+
+
 @router.put("/{ticket_id}/status", operation_id="setTicketStatus", dependencies=[json_only], responses=_WRITING)
 async def set_status(
     ticket_id: TicketId, body: schemas.SetStatus, operator: SignedIn, services: Provided

@@ -13,6 +13,8 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from functions.chat_http import widget
+from functions.chat_http.access import Provided
+from shared.services import Services
 from shared.settings import ROOT
 
 STATIC = Path(__file__).parent / "static"
@@ -31,16 +33,22 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def home() -> FileResponse:
+async def home(services: Provided) -> FileResponse:
     page = SITE / "index.html"
     if not page.exists():
         page = STATIC / "index.html"
-    return FileResponse(page, headers={"Content-Security-Policy": STRICT_POLICY})
+    return FileResponse(page, headers={"Content-Security-Policy": _with_push(STRICT_POLICY, services)})
 
 
 @router.get("/docs")
 async def docs() -> FileResponse:
     return FileResponse(STATIC / "docs.html", headers={"Content-Security-Policy": POLICY})
+
+
+def _with_push(policy: str, services: Services) -> str:
+    """The policy of a page with the widget on it, which also connects to where news are pushed."""
+    origin = services.push.origin
+    return policy.replace("connect-src 'self'", f"connect-src 'self' {origin}") if origin else policy
 
 
 def install(app: FastAPI) -> None:

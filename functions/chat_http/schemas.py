@@ -233,6 +233,14 @@ class SessionToken(_Wire):
     expires_at: datetime
 
 
+class Negotiated(_Wire):
+    """Where to connect with a WebSocket, to hear at once what is new."""
+
+    url: str = Field(description="Holds its own token: keep it secret.", examples=["wss://…/client/hubs/support?…"])
+    protocol: str = Field(description="The WebSocket subprotocol to name.", examples=["json.webpubsub.azure.v1"])
+    expires_at: datetime = Field(description="Connect anew before that, with a new URL.")
+
+
 class Attachment(_Wire):
     id: str
     name: str
@@ -291,6 +299,7 @@ class NewMessages(_Wire):
 
     owner: Owner = Field(description="Who answers: `bot` or `human`.")
     ticket_id: str | None = Field(description="The ticket that a person still has to answer, if there is one.")
+    ticket_status: Status | None = Field(description="Of that ticket.")
     messages: list[Message]
 
 

@@ -11,6 +11,9 @@ from functions.chat_http import schemas, sse
 from functions.chat_http.access import Provided, known_customer, limited, session_call
 from functions.chat_http.bodies import JSON, MULTIPART, URLENCODED, json_only, read_message
 from functions.chat_http.problems import documented
+from shared.escalation.ticket import Status
+from shared.memory.models import Conversation
+from shared.services import Services
 from shared.telemetry import log_context
 
 router = APIRouter(prefix="/chat/sessions", tags=["conversations"])
@@ -19,6 +22,8 @@ router = APIRouter(prefix="/chat/sessions", tags=["conversations"])
 MessageCall = Annotated[str, session_call("messages")]
 ReadCall = Annotated[str, session_call("reads")]
 ActionCall = Annotated[str, session_call("actions")]
+NegotiationCall = Annotated[str, session_call("negotiations")]
+TypingCall = Annotated[str, session_call("typing")]
 
 MessageId = Annotated[str, Path(description="An answer's `message_id`.")]
 After = Annotated[int, Query(ge=0, le=2**53 - 1, description="The `seq` of the newest message you have.")]
@@ -136,6 +141,7 @@ async def new_messages(session_id: ReadCall, services: Provided, after: After = 
     return schemas.NewMessages(
         owner=conversation.owner,
         ticket_id=conversation.ticket_id,
+        ticket_status=await _ticket_status(services, conversation),
         messages=[schemas.Message.of(m) for m in messages],
     )
 
@@ -151,8 +157,35 @@ async def history(session_id: ReadCall, services: Provided) -> schemas.History:
         expires_at=conversation.expires_at,
         owner=conversation.owner,
         ticket_id=conversation.ticket_id,
+        ticket_status=await _ticket_status(services, conversation),
         messages=[schemas.Message.of(m) for m in messages],
     )
+
+
+async def _ticket_status(services: Services, conversation: Conversation) -> Status | None:
+    if conversation.ticket_id is None:
+        return None
+    return (await services.store.ticket(conversation.ticket_id, conversation.session_id)).status
+
+
+@router.post("/{session_id}/negotiate", operation_id="negotiate", responses=documented(401, 403, 404, 429, 500, 503))
+async def negotiate(session_id: NegotiationCall, services: Provided) -> schemas.Negotiated:
+    """Where to connect with a WebSocket: what `GET …/messages` would find is pushed there as soon as it is stored.
+
+    404 of the type `no-push-channel` where there is none: poll then, as while the connection is lost.
+    """
+    return schemas.Negotiated.model_validate(await services.conversations.client_url(session_id))
+
+
+@router.post(
+    "/{session_id}/typing",
+    status_code=204,
+    operation_id="customerTypes",
+    responses=documented(401, 403, 404, 429, 500, 503),
+)
+async def customer_types(session_id: TypingCall, services: Provided) -> None:
+    """The customer is writing: call it every few seconds meanwhile. People of the company see it, if they look."""
+    await services.conversations.typing(session_id)
 
 
 @router.post(

@@ -53,6 +53,9 @@ from shared.memory.models import (
     Usage,
 )
 from shared.memory.store import ConversationStore
+from shared.push.channel import ClientUrl
+from shared.push.events import feedback_frame, message_frame, typing_frame
+from shared.push.service import PushService
 from shared.security.links import LinkPolicy
 from shared.security.uploads import check_uploads
 from shared.settings import Settings
@@ -90,6 +93,7 @@ class ConversationService:
         escalation: EscalationService,
         leftovers: Leftovers,
         policy: EscalationPolicy,
+        push: PushService,
         settings: Settings,
         now: Callable[[], datetime],
     ) -> None:
@@ -100,6 +104,7 @@ class ConversationService:
         self._escalation = escalation
         self._leftovers = leftovers
         self._policy = policy
+        self._push = push
         self._settings = settings
         self._now = now
         self._links = LinkPolicy(settings.link_hosts.split(","), origins=settings.allowed_origins.split(","))
@@ -170,6 +175,7 @@ class ConversationService:
         if opened.answer:
             running.finish(list(_replayed(opened.answer)))
             return running
+        self._push.tell(session_id, message_frame(opened.message))
         task = asyncio.create_task(self._run(opened, running), name=f"turn {message.id}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -260,6 +266,7 @@ class ConversationService:
             stored = await self._store.close_turn(opened, answer, ticket, self._facts(turn))
         if stored is None:
             return await self._leave_to_human(opened, running)
+        self._push.tell(stored.session_id, message_frame(stored, ticket=ticket))
         if ticket:
             telemetry.chat_escalations.add(1, {"reason": ticket.reason})
             await self._escalation.send(ticket)
@@ -449,6 +456,7 @@ class ConversationService:
         ticket = self._make_ticket(conversation, cause, "customer_request", comment or last or "Asked for a person")
         notice = self._notice(cause, self._handed_over(ticket, messages), ticket.id, session_id)
         stored = await self._store.append(notice, ticket)
+        self._push.tell(session_id, message_frame(stored, ticket=ticket))
         telemetry.chat_escalations.add(1, {"reason": ticket.reason})
         await self._escalation.send(ticket)
         return stored
@@ -460,12 +468,15 @@ class ConversationService:
         if comment.strip():
             said = replace(self._customer_message(session_id, comment, None), id=f"m-h-{seq}")
             stored = await self._store.append(said)
+            self._push.tell(session_id, message_frame(stored))
             if event := customer_message(conversation, stored):
                 await self._escalation.publish(event)
             seq = stored.seq
         elif told := next((m for m in reversed(messages) if m.ticket_id == ticket and m.role == "assistant"), None):
             return told
-        return await self._store.append(self._notice(f"h-{seq}", text, ticket, session_id))
+        notice = await self._store.append(self._notice(f"h-{seq}", text, ticket, session_id))
+        self._push.tell(session_id, message_frame(notice))
+        return notice
 
     def _handed_over(self, ticket: Ticket, messages: Sequence[Message]) -> str:
         said = (message.text for message in reversed(messages) if message.role == "user")
@@ -487,8 +498,20 @@ class ConversationService:
         if len(comment) > MAX_COMMENT:
             raise PayloadTooLarge(f"The comment is longer than {MAX_COMMENT} characters. Shorten it.")
         rated = await self._store.set_feedback(session_id, message_id, Feedback(rating, comment.strip(), self._now()))
+        self._push.tell(session_id, feedback_frame(rated), ("operators",))
         telemetry.feedback.add(1, {"rating": rating})
         return rated
+
+    async def client_url(self, session_id: str) -> ClientUrl:
+        """Where the customer's page hears at once what is new. Raises `NotFound`, `NoPushChannel`, `Unavailable`."""
+        conversation = await self._store.get(session_id)
+        return await self._push.client_url(session_id, "customer", until=conversation.expires_at)
+
+    async def typing(self, session_id: str) -> None:
+        """The customer types: told to operators while there is a ticket, as far as they look. Raises `NotFound`."""
+        conversation = await self._store.get(session_id)
+        if conversation.ticket_id:
+            self._push.tell(session_id, typing_frame(None), ("operators",))
 
     async def facts(self, session_id: str) -> tuple[CustomerFact, ...]:
         """What is remembered about the customer of this conversation, oldest first. Raises `NotFound`."""

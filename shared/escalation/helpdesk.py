@@ -22,6 +22,9 @@ from shared.escalation.service import EscalationService
 from shared.escalation.ticket import TAKEN, UNRESOLVED, Status, Ticket, check_transition
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
 from shared.memory.store import ConversationStore, TicketState
+from shared.push.channel import ClientUrl
+from shared.push.events import Frame, change_frame, message_frame, typing_frame
+from shared.push.service import TOKEN_MINUTES, PushService
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class HelpdeskService:
         store: ConversationStore,
         escalation: EscalationService,
         *,
+        push: PushService,
         silence: timedelta,
         session: timedelta,
         max_message_chars: int,
@@ -71,6 +75,7 @@ class HelpdeskService:
     ) -> None:
         self._store = store
         self._escalation = escalation
+        self._push = push
         self._silence = silence
         self._session = session
         self._max_message_chars = max_message_chars
@@ -128,7 +133,7 @@ class HelpdeskService:
         identifier = _reply_id(ticket, operator, client_message_id or uuid.uuid4().hex)
 
         def replied(state: TicketState) -> TicketState:
-            self._must_have(state, operator)
+            _must_have(state.ticket, operator)
             now = self._now()
             message = Message(
                 id=identifier,
@@ -143,6 +148,7 @@ class HelpdeskService:
             return replace(state, conversation=self._kept(state.conversation), ticket=touched, message=message)
 
         state = await self._store.change_ticket(ticket, replied, once=identifier)
+        self._push.tell(ticket.session_id, message_frame(state.message))
         if ticket.replied_at is None and state.ticket.replied_at == state.message.created_at:
             telemetry.first_reply_seconds.record((state.message.created_at - ticket.created_at).total_seconds())
         logger.info("reply", extra={"ticket_id": ticket.id, "operator": operator.username})
@@ -167,6 +173,20 @@ class HelpdeskService:
     async def resolve(self, operator: Operator, ticket_id: str) -> Ticket:
         """As `set_status` with `resolved`: the bot answers again, and the customer is told."""
         return await self.set_status(operator, ticket_id, "resolved")
+
+    async def client_url(self, ticket_id: str) -> ClientUrl:
+        """Where an operator's desk hears at once what happens in a ticket's conversation. Raises `NotFound`,
+        `NoPushChannel`, `Unavailable`."""
+        ticket = await self._store.ticket(ticket_id)
+        until = self._now() + timedelta(minutes=TOKEN_MINUTES)
+        return await self._push.client_url(ticket.session_id, "operators", until=until)
+
+    async def typing(self, operator: Operator, ticket_id: str) -> None:
+        """The operator types: told to the customer, as far as they look. Raises `NotFound`, `Conflict` if the operator
+        does not have the ticket."""
+        ticket = await self._store.ticket(ticket_id)
+        _must_have(ticket, operator)
+        self._push.tell(ticket.session_id, typing_frame(operator.display_name), ("customer",))
 
     async def return_silent(self) -> int:
         """Give conversations back to the bot in which a person has done nothing for long; returns how many.
@@ -223,6 +243,8 @@ class HelpdeskService:
         if state.ticket.status != ticket.status:
             telemetry.ticket_changes.add(1, {"status": state.ticket.status})
             logger.info("ticket", extra={"ticket_id": ticket.id, "status": state.ticket.status})
+        if state.ticket != ticket:
+            self._push.tell(ticket.session_id, _news(state))
         if state.event:
             await self._escalation.publish(state.event)
         return state.ticket
@@ -253,13 +275,13 @@ class HelpdeskService:
         return self._told(state, owned, claimed, JOINED.format(name=operator.display_name))
 
     def _waiting(self, state: TicketState, operator: Operator) -> TicketState:
-        self._must_have(state, operator)
+        _must_have(state.ticket, operator)
         return replace(state, ticket=replace(state.ticket, status="waiting", touched_at=self._now()))
 
     def _released(self, state: TicketState, operator: Operator) -> TicketState:
         if state.ticket.status == "open":
             return state
-        self._must_have(state, operator)
+        _must_have(state.ticket, operator)
         return self._returned(state, GIVEN_BACK.format(name=operator.display_name, ticket=state.ticket.id))
 
     def _resolved(self, state: TicketState, operator: Operator) -> TicketState:
@@ -267,7 +289,7 @@ class HelpdeskService:
         if ticket.status == "resolved":
             return state
         if ticket.status in TAKEN:
-            self._must_have(state, operator)
+            _must_have(state.ticket, operator)
         resolved = replace(
             ticket,
             assignee=ticket.assignee or operator.username,
@@ -306,7 +328,7 @@ class HelpdeskService:
         if conversation.owner == "human" and conversation.ticket_id != ticket.id:
             return replace(state, conversation=conversation, ticket=ticket)
         message = Message(
-            id=f"n-{conversation.last_seq + 1}",
+            id=_notice_id(conversation.last_seq + 1),
             session_id=ticket.session_id,
             role="assistant",
             text=text,
@@ -318,15 +340,6 @@ class HelpdeskService:
     def _kept(self, conversation: Conversation) -> Conversation:
         """The customer must be able to read what a person writes."""
         return replace(conversation, expires_at=max(conversation.expires_at, self._now() + self._session))
-
-    def _must_have(self, state: TicketState, operator: Operator) -> None:
-        ticket = state.ticket
-        if ticket.status == "resolved":
-            raise Conflict(f"Ticket {ticket.id} is resolved.")
-        if ticket.status not in TAKEN:
-            raise Conflict(f"Ticket {ticket.id} is {ticket.status}. Claim it first.")
-        if ticket.assignee != operator.username:
-            raise Conflict(f"{ticket.assignee} has ticket {ticket.id}.")
 
     def _checked(self, text: str) -> str:
         text = text.strip()
@@ -340,6 +353,27 @@ class HelpdeskService:
         """Of somebody who may have left the company since."""
         operator = await self._store.operator(username) if username else None
         return operator.display_name if operator else "Our colleague"
+
+
+def _must_have(ticket: Ticket, operator: Operator) -> None:
+    if ticket.status == "resolved":
+        raise Conflict(f"Ticket {ticket.id} is resolved.")
+    if ticket.status not in TAKEN:
+        raise Conflict(f"Ticket {ticket.id} is {ticket.status}. Claim it first.")
+    if ticket.assignee != operator.username:
+        raise Conflict(f"{ticket.assignee} has ticket {ticket.id}.")
+
+
+def _news(state: TicketState) -> Frame:
+    """A ticket's new status, with what the customer was told of it. A ticket that is resolved asks how it went."""
+    ticket, owner, message = state.ticket, state.conversation.owner, state.message
+    if message.ticket_id != ticket.id or message.id != _notice_id(message.seq):
+        return change_frame(owner=owner, ticket=ticket)
+    return message_frame(message, owner=owner, ticket=ticket, asks_feedback=ticket.status == "resolved")
+
+
+def _notice_id(seq: int) -> str:
+    return f"n-{seq}"
 
 
 def _reply_id(ticket: Ticket, operator: Operator, client_message_id: str) -> str:

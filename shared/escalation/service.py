@@ -29,6 +29,8 @@ from shared.escalation.routing import Routing
 from shared.escalation.ticket import Ticket
 from shared.escalation.transcripts import TranscriptStore
 from shared.memory.store import ConversationStore
+from shared.push.events import change_frame
+from shared.push.service import PushService
 from shared.telemetry import SpanKind, carried, span, ticket_events, ticket_sends, tickets_routed, transcripts_stored
 
 _log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class EscalationService:
         *,
         routing: Routing,
         transcripts: TranscriptStore,
+        push: PushService,
         public_url: str | None = None,
         webhook: bool = False,
         now: Callable[[], datetime] = _utc_now,
@@ -61,6 +64,7 @@ class EscalationService:
         self._queue = queue
         self._routing = routing
         self._transcripts = transcripts
+        self._push = push
         self._public_url = public_url
         self._audience = (ESCALATIONS, WEBHOOKS) if webhook else (ESCALATIONS,)
         self._now = now
@@ -149,6 +153,7 @@ class EscalationService:
                 ticket = await self._store.save_route(self._decide(ticket, story))
             except NotFound:
                 return _nothing_to_route(request)
+            self._push.tell(ticket.session_id, change_frame(ticket=ticket))
         event = TicketRequestedEvent(
             id=ticket.id, subject=ticket.session_id, time=ticket.created_at, data=await self._hand_off(ticket, story)
         )

@@ -262,6 +262,9 @@ class Desk:
     def reply(self, ticket: str, text: str) -> None:
         self._call("POST", f"/helpdesk/tickets/{ticket}/replies", {"message": text})
 
+    def type(self, ticket: str) -> None:
+        self._http.post(f"/helpdesk/tickets/{ticket}/typing").raise_for_status()
+
     def resolve(self, ticket: str) -> None:
         self._call("POST", f"/helpdesk/tickets/{ticket}/resolve")
 

@@ -193,7 +193,7 @@ async def test_a_page_that_is_not_listed_is_refused(visitor: Visitor) -> None:
         for _ in range(5):
             async with visitor.page.expect_event("requestfailed"):
                 await visitor.page.clock.run_for(10_000)
-        await expect(notice).to_contain_text("We cannot be reached at the moment.")
+        await expect(notice).to_contain_text("We cannot be reached.")
         assert await visitor.record() is None
     finally:
         visitor.elsewhere.clear()  # the stranger's own pages

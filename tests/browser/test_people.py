@@ -105,6 +105,6 @@ async def test_a_page_hears_of_messages(visitor: Visitor, desk: Desk) -> None:
     await visitor.page.clock.run_for(POLL)
     await expect(visitor.window.locator(".message.human")).to_be_visible()
     told: list[dict[str, Any]] = await visitor.page.evaluate("window.told")
-    assert [message["role"] for message in told] == ["user", "assistant", "human_agent"]
+    assert [message["role"] for message in told] == ["user", "assistant", "assistant", "human_agent"]
     assert told[-1] | {"id": ""} == {"id": "", "role": "human_agent", "text": "Hello!", "author": "Ada Lindqvist"}
     desk.resolve(ticket)

@@ -71,9 +71,7 @@ async def test_offline_messages_wait_for_the_connection(visitor: Visitor) -> Non
     await visitor.opened()
     await visitor.page.context.set_offline(True)
     await visitor.ask(PASSWORD)
-    await expect(visitor.window.locator(".notice")).to_have_text(
-        "You are offline. We go on as soon as you are connected again."
-    )
+    await expect(visitor.window.locator(".notice")).to_have_text("You are offline. We go on once you are connected.")
     await expect(visitor.window.get_by_role("status")).to_contain_text("You are offline.")
     await visitor.page.context.set_offline(False)
     await answered_once(visitor)
@@ -101,7 +99,7 @@ async def test_a_service_that_is_away_can_be_tried_again(visitor: Visitor) -> No
     await visitor.opened()
     visitor.line.answer(SEND, 503, {"type": "urn:support-agent:problem:unavailable"}, Retry_After="30")
     await visitor.ask(PASSWORD)
-    await expect(visitor.window.locator(".notice")).to_contain_text("We cannot be reached at the moment.")
+    await expect(visitor.window.locator(".notice")).to_contain_text("We cannot be reached.")
     await expect(visitor.window.locator(".message.user")).to_contain_text("Not sent")
     await visitor.window.get_by_role("button", name="Try again").click()
     await answered_once(visitor)

@@ -31,6 +31,13 @@ from shared.memory.cosmos import CosmosConversationStore
 from shared.memory.cosmos_client import Cosmos
 from shared.memory.sqlite import SqliteConversationStore
 from shared.memory.store import ConversationStore
+from tests.contract.push import (  # noqa: F401
+    channel,
+    hub_connection,
+    laptop_hub,
+    running_webpubsub,
+    webpubsub,
+)
 from tests.contract.servers import (  # noqa: F401
     azurite,
     blob_account,
@@ -50,6 +57,7 @@ PORTS = {
     "TicketQueue": ("sqlite_queue", "servicebus_queue"),
     "DocumentStore": ("folder", "blobs"),
     "TranscriptStore": ("folder_transcripts", "blob_transcripts"),
+    "PushChannel": ("laptop_hub", "webpubsub"),
     "VectorIndex": ("embedded_chroma", "served_chroma", "cosmos_index"),
 }
 """Each port's adapters, by the fixtures that open them."""

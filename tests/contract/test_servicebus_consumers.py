@@ -20,7 +20,7 @@ EVENT = {
     "specversion": "1.0",
     "id": "tkt-1",
     "type": "support.customer.message.v1",
-    "data": {"ticket_id": "tkt-1", "message": {"text": "Wo bleibt mein Päckchen?"}},
+    "data": {"ticket_id": "tkt-1", "message": {"seq": 4, "text": "Wo bleibt mein Päckchen?"}},
 }
 TICKET = QueueMessage(
     id="tkt-1",

@@ -34,6 +34,7 @@ LEFT_EMPTY = {
     "COSMOS_CONNECTION_STRING": "for emulators",
     "SERVICE_BUS": "for emulators",
     "DOCUMENTS_STORAGE": "for emulators",
+    "WEB_PUBSUB_CONNECTION_STRING": "for emulators",
     "IDENTITY_KEYS": "a company's choice; without, customers are anonymous",
     "ALLOWED_ORIGINS": "set",
     "OPENAI_API_KEY": "for other providers",
@@ -69,10 +70,11 @@ NOT_ON_FLEX = {
 
 def set_in_bicep() -> dict[str, str]:
     """Those that may be set in one deployment or another; the last of the union is a company's own choice."""
-    always, with_chroma, with_model, _ = APP.variables["settings"]
+    always, with_chroma, with_model, with_push, _ = APP.variables["settings"]
     assert with_chroma == "empty(chromaUrl) ? {} : { CHROMA_URL: chromaUrl }"
     assert with_model == "empty(modelEndpoint) ? {} : model"
-    return always | {"CHROMA_URL": "chromaUrl"} | APP.variables["model"]
+    assert with_push == "empty(pushEndpoint) ? {} : { WEB_PUBSUB_ENDPOINT: pushEndpoint }"
+    return always | {"CHROMA_URL": "chromaUrl", "WEB_PUBSUB_ENDPOINT": "pushEndpoint"} | APP.variables["model"]
 
 
 def fields() -> dict[str, Any]:
@@ -117,6 +119,7 @@ def test_the_app_starts_with_them_in_azure(monkeypatch: pytest.MonkeyPatch, answ
         "PUBLIC_URL": "https://x.azurewebsites.net",
         "TOKEN_SECRET": "s" * 64,
         "CHROMA_URL": "https://chroma.x.azurecontainerapps.io",
+        "WEB_PUBSUB_ENDPOINT": "https://x.webpubsub.azure.com",
         "CHAT_PROVIDER": answerer,
         "VECTOR_INDEX": "chroma",
         "ALLOWED_ORIGINS": "",

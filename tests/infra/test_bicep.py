@@ -29,6 +29,7 @@ ROLES = {
     "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd": "Cognitive Services OpenAI User",
     "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
     "de139f84-1756-47ae-9be6-808fbbe84772": "Website Contributor",
+    "12cf5a90-567b-43ae-8102-96cf46c7d9b4": "Web PubSub Service Owner",
     "00000000-0000-0000-0000-000000000002": "Cosmos DB Built-in Data Contributor",
 }
 """https://learn.microsoft.com/azure/role-based-access-control/built-in-roles"""
@@ -42,6 +43,7 @@ GRANTED = {
         ("operatorUploads", "documents", "Storage Blob Data Contributor"),
         ("operatorReleases", "releases", "Storage Blob Data Contributor"),
     },
+    "web-pubsub": {("grant", "service", "Web PubSub Service Owner")},
     "servicebus": {
         ("grants", "namespace", "Azure Service Bus Data Receiver"),
         ("grants", "namespace", "Azure Service Bus Data Sender"),
@@ -213,6 +215,7 @@ def test_each_choice_of_the_index_makes_what_it_needs() -> None:
         "network": "withNetwork",
         "model": "withModel",
         "chroma": "withChroma",
+        "webPubSub": "pushNews",
         "pipeline": "!empty(githubRepository)",
     }
 
@@ -353,6 +356,7 @@ WIRED = {
         "subnetId": "network!.outputs.chromaSubnetId",
         "workspaceId": "monitoring.outputs.workspaceId",
     },
+    "webPubSub": {"principalId": "identity.outputs.principalId"},
     "app": {
         "identityId": "identity.outputs.id",
         "identityClientId": "identity.outputs.clientId",
@@ -371,6 +375,7 @@ WIRED = {
         "modelEndpoint": "withModel ? model!.outputs.endpoint : ''",
         "modelDeployment": "withModel ? model!.outputs.deploymentName : ''",
         "chromaUrl": "withChroma ? chroma!.outputs.url : ''",
+        "pushEndpoint": "pushNews ? webPubSub!.outputs.endpoint : ''",
     },
     "pipeline": {"appName": "app.outputs.name", "hostStorageName": "storage.outputs.hostName"},
 }

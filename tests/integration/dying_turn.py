@@ -29,6 +29,7 @@ from shared.escalation.routing import load_routing
 from shared.escalation.service import EscalationService
 from shared.escalation.sqlite import SqliteTicketQueue
 from shared.memory.sqlite import SqliteConversationStore
+from shared.push.service import PushService
 from shared.settings import Settings
 from shared.sqlite import Database
 from tests.chat import NOW, SHIPPING, GivenKnowledge, ScriptedChatClient, calls, says
@@ -46,9 +47,10 @@ class Desk:
     def __init__(self, folder: Path, now: Callable[[], datetime]) -> None:
         self.store = SqliteConversationStore(folder / "conversations.db", now=now)
         self.queue = SqliteTicketQueue(folder / "queues.db", now=now)
+        push = PushService(None, now=now)
         transcripts = FolderTranscriptStore(folder / "transcripts")
         self.escalation = EscalationService(
-            self.store, self.queue, routing=load_routing(), transcripts=transcripts, now=now
+            self.store, self.queue, routing=load_routing(), transcripts=transcripts, push=push, now=now
         )
         knowledge: Any = GivenKnowledge(SHIPPING)
         model = ScriptedChatClient(
@@ -69,6 +71,7 @@ class Desk:
             escalation=self.escalation,
             leftovers=Leftovers(self.store, transcripts, DeadLetters(self.queue)),
             policy=EscalationPolicy(HashEmbedder(), load_intents()),
+            push=push,
             settings=settings,
             now=now,
         )

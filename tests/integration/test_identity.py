@@ -13,6 +13,7 @@ import azure.identity.aio
 import pytest
 from azure.core.credentials import AccessToken
 from azure.cosmos.aio import CosmosClient
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from azure.servicebus.aio import ServiceBusClient
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,14 +23,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from emulators.cosmos.server import CosmosEmulator
 from emulators.servicebus.broker import QueueOptions
 from emulators.servicebus.server import ServiceBusEmulator
+from emulators.webpubsub.server import WebPubSubEmulator
 from shared.errors import Unavailable
 from shared.escalation import servicebus
 from shared.escalation.blob import BlobTranscriptStore
 from shared.escalation.queue import QUEUES, REQUESTS, QueueMessage
 from shared.knowledge.blob import BlobDocumentStore
 from shared.memory import cosmos_client
+from shared.push import webpubsub
 from shared.services import Services
 from shared.settings import Settings
+from tests.contract.push import Listener
 
 TOKEN = "token-of-the-app"
 
@@ -162,3 +166,28 @@ async def test_nothing_is_opened_by_settings_alone(credentials: list[Credential]
     await app.close()
     assert credentials == []
     assert not folder.exists()
+
+
+async def test_web_pubsub_makes_clients_tokens_for_the_apps_identity(
+    credentials: list[Credential], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = partial(WebPubSubServiceClient, connection_verify=False)
+    monkeypatch.setattr(webpubsub, "WebPubSubServiceClient", client)
+    own_certificate(tmp_path)
+    with WebPubSubEmulator(certificate=str(tmp_path / "server.pem")) as emulator:
+        app = services(tmp_path, web_pubsub_endpoint=emulator.url)
+        conversation, _ = await app.conversations.start("ada")
+        with pytest.raises(Unavailable):
+            await app.conversations.client_url(conversation.session_id)  # with a token that nobody knows
+        emulator.hub.token = TOKEN
+        where = await app.conversations.client_url(conversation.session_id)
+        async with Listener(where, verify=False) as page:
+            group = f"operators.{conversation.session_id}"
+            assert (await page.ask(type="joinGroup", group=group, ackId=1))["error"]["name"] == "Forbidden"
+            app.push.tell(conversation.session_id, {"seq": 1}, ("operators",))
+            app.push.tell(conversation.session_id, {"seq": 2})
+            assert await page.frame() == {"seq": 2}
+        await app.close()
+    [credential] = credentials
+    assert credential.closed == 1
+    assert credential.scopes == {"https://webpubsub.azure.com/.default"}

@@ -19,6 +19,7 @@ FORBIDDEN = {
 HEAVY = (
     *("chromadb", "onnxruntime", "markitdown", "openai", "sentence_transformers", "torch"),
     *("azure.identity", "azure.monitor", "azure.cosmos", "azure.servicebus", "azure.storage.blob"),
+    "azure.messaging.webpubsubservice",
 )
 
 
@@ -58,6 +59,7 @@ def test_only_the_composition_root_chooses_adapters() -> None:
         for port, names in {
             "memory": ("sqlite", "cosmos"),
             "escalation": ("sqlite", "folder", "blob", "servicebus"),
+            "push": ("webpubsub",),
             "knowledge": ("folder", "blob", "chroma", "cosmos", "onnx", "sentence_transformers"),
         }.items()
         for file in [ROOT / "shared" / port / f"{name}.py" for name in names]

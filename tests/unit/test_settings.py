@@ -46,6 +46,12 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
             "DOCUMENTS_STORAGE__blobServiceUri",
         ),
         ({"AUTH_MODE": "open", "CHROMA_URL": "chroma:8000"}, "CHROMA_URL"),
+        (
+            {"AUTH_MODE": "open", "WEB_PUBSUB_ENDPOINT": "https://x", "WEB_PUBSUB_CONNECTION_STRING": "y"},
+            "WEB_PUBSUB_CONNECTION_STRING",
+        ),
+        ({"AUTH_MODE": "open", "WEB_PUBSUB_ENDPOINT": "http://x.webpubsub.azure.com"}, "WEB_PUBSUB_ENDPOINT"),
+        ({"AUTH_MODE": "open", "WEB_PUBSUB_HUB": "no-hyphens"}, "WEB_PUBSUB_HUB"),
         ({"TOKEN_SECRET": f"@Microsoft.KeyVault(SecretUri={SECRET})"}, "TOKEN_SECRET"),
         ({"AUTH_MODE": "open", "OPENAI_API_KEY": "@Microsoft.KeyVault(SecretUri=x)"}, "OPENAI_API_KEY"),
         ({"AUTH_MODE": "open", "PUBLIC_URL": "example.com"}, "PUBLIC_URL"),

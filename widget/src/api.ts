@@ -45,7 +45,7 @@ export class Api {
   }
 
   renew(session: Credentials): Promise<{ token: string; expires_at: string }> {
-    return this.#json("POST", path(session, "/token"), session);
+    return this.post(session, "/token");
   }
 
   newMessages(session: Credentials, after: number): Promise<NewMessages> {
@@ -53,12 +53,12 @@ export class Api {
   }
 
   escalate(session: Credentials): Promise<WireMessage> {
-    return this.#json("POST", path(session, "/escalate"), session, {});
+    return this.post(session, "/escalate", {});
   }
 
   rate(session: Credentials, messageId: string, rating: Rating, comment: string): Promise<WireMessage> {
     const call = `/messages/${encodeURIComponent(messageId)}/feedback`;
-    return this.#json("POST", path(session, call), session, { rating, comment });
+    return this.post(session, call, { rating, comment });
   }
 
   erase(session: Credentials): Promise<unknown> {
@@ -133,6 +133,11 @@ export class Api {
     });
   }
 
+  /** Any call of the conversation that takes JSON, or nothing. */
+  post<T>(session: Credentials, call: string, body?: object): Promise<T> {
+    return this.#json("POST", path(session, call), session, body);
+  }
+
   async #json<T>(method: string, path: string, session: Credentials | null, body?: object): Promise<T> {
     const headers: Record<string, string> = {};
     if (session) headers.Authorization = `Bearer ${session.token}`;
@@ -153,7 +158,7 @@ export class Api {
       throw new Disconnected();
     }
     if (!response.ok) throw problem(response.status, text, response.headers.get("Retry-After"));
-    return JSON.parse(text) as T;
+    return (text ? JSON.parse(text) : null) as T;
   }
 }
 

@@ -1,7 +1,7 @@
 // One conversation: its session, sending and recovering, and what other tabs do with it. Knows no element.
 
 import { Disconnected, Refused, type Api, type Credentials, type OutgoingMessage } from "./api";
-import type { NewsSource } from "./news";
+import { Pushed, type NewsSource } from "./news";
 import {
   EMPTY,
   blank,
@@ -14,7 +14,7 @@ import {
   type State,
 } from "./state";
 import type { SessionRecord, SessionStore } from "./storage";
-import type { Rating } from "./wire";
+import type { Negotiated, Rating } from "./wire";
 
 /** What the site says of who the customer is: a token, or how to get a fresh one (each holds once). */
 export type Identity = string | (() => string | Promise<string>) | null;
@@ -28,6 +28,10 @@ const RETRY = 1_000;
 const LONGEST_RETRY = 8_000;
 /** Tries without any connection until the customer is asked to try again. */
 const TRIES = 5;
+
+/** Milliseconds: how often it is told that the customer types, and how long it is shown that a person does. */
+const TELL_TYPING = 4_000;
+const SHOW_TYPING = 7_000;
 
 type Outgoing = OutgoingMessage & { sentAt: number };
 
@@ -43,16 +47,30 @@ export class Conversation {
   /** Replaced when the conversation ends: what still runs for it then has no effect. */
   #life = new AbortController();
   #delivering = false;
+  /** Ends the present wait for an answer: another tab may bring it, and the next message must not find us waiting. */
+  #wake: () => void = () => {};
+  readonly #wakeable = (wake: () => void): void => {
+    this.#wake = wake;
+  };
   readonly #api: Api;
   readonly #storage: SessionStore;
   readonly #news: NewsSource;
+  #typedAt = 0;
+  #stopsTyping: ReturnType<typeof setTimeout> | undefined;
   readonly #onMessage: (message: ChatMessage) => void;
   readonly #unwatch: () => void;
 
-  constructor(api: Api, storage: SessionStore, news: NewsSource, onMessage: (message: ChatMessage) => void) {
+  constructor(api: Api, storage: SessionStore, onMessage: (message: ChatMessage) => void) {
     this.#api = api;
     this.#storage = storage;
-    this.#news = news;
+    this.#news = new Pushed(
+      () => this.#call((session) => this.#api.post<Negotiated>(session, "/negotiate")),
+      (author) => {
+        clearTimeout(this.#stopsTyping);
+        this.#dispatch({ type: "typing", author });
+        this.#stopsTyping = setTimeout(() => this.#dispatch({ type: "typing" }), SHOW_TYPING);
+      },
+    );
     this.#onMessage = onMessage;
     this.#unwatch = storage.watch((before, now) => void this.#changedElsewhere(before, now));
   }
@@ -93,6 +111,13 @@ export class Conversation {
 
   async send(text: string, files: File[]): Promise<void> {
     await this.#deliver({ clientMessageId: newId(), text, files, sentAt: Date.now() }, false);
+  }
+
+  /** The customer is writing: people of the company see it, while they have the conversation. */
+  type(): void {
+    if (this.#current.owner !== "human" || Date.now() - this.#typedAt < TELL_TYPING) return;
+    this.#typedAt = Date.now();
+    this.#call((session) => this.#api.post(session, "/typing")).catch(() => {}); // nobody misses it
   }
 
   /** Send what failed again, under its own id: the server answers it once. */
@@ -190,7 +215,7 @@ export class Conversation {
             look = false;
             patience = Date.now() + PATIENCE;
           }
-          if (look) await this.#rest(id, (wait = Math.min(wait * 1.5, LONGEST_RETRY)), signal);
+          if (look) await pause((wait = Math.min(wait * 1.5, LONGEST_RETRY)), signal, this.#wakeable);
         } catch (error) {
           if (signal.aborted) return;
           if (error instanceof Disconnected) {
@@ -202,7 +227,7 @@ export class Conversation {
             look = this.exists;
           } else if (error instanceof Refused && error.kind === "turn-in-progress") {
             look = true;
-            await this.#rest(id, (error.retryAfter ?? 1) * 1000, signal);
+            await pause((error.retryAfter ?? 1) * 1000, signal, this.#wakeable);
           } else if (error instanceof Refused && error.status === 429) {
             const waiting = (error.retryAfter ?? 10) * 1000;
             this.#dispatch({ type: "notice", notice: { kind: "limited", until: Date.now() + waiting } });
@@ -261,16 +286,6 @@ export class Conversation {
     this.#pending = null;
   }
 
-  /** Waits for the answer, and no longer: another tab may bring it, and the next message must not find us waiting. */
-  async #rest(id: string, milliseconds: number, signal: AbortSignal): Promise<void> {
-    const answered = new AbortController();
-    const stop = this.subscribe((state) => {
-      if (unanswered(state)?.id !== id) answered.abort();
-    });
-    await pause(milliseconds, AbortSignal.any([signal, answered.signal]));
-    stop();
-  }
-
   #fail(id: string, notice: Notice): void {
     this.#dispatch({ type: "failed", id, notice });
   }
@@ -296,6 +311,7 @@ export class Conversation {
     const news = await this.#call((session) => this.#api.newMessages(session, this.#known));
     this.#known = Math.max(this.#known, ...news.messages.map((message) => message.seq));
     this.#dispatch({ type: "merged", news, announce });
+    this.#wake();
     const record = this.#storage.current;
     const waiting = personExpected(this.#current);
     if (record && record.waiting !== waiting) this.#storage.set({ ...record, waiting });
@@ -423,7 +439,7 @@ export class Conversation {
       const asked = this.#current.messages.find((message) => message.id === action.id);
       if (asked) this.#onMessage(asked);
     }
-    if (this.#current.announced && this.#current.announced !== before.announced) this.#onMessage(this.#current.announced);
+    if (this.#current.announced !== before.announced) this.#current.announced.forEach(this.#onMessage);
     this.#listen();
     for (const listener of this.#listeners) listener(this.#current);
   }
@@ -465,7 +481,7 @@ function newId(): string {
 }
 
 /** Waits so many milliseconds, or until there is a connection again; forever: only for that. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+function pause(milliseconds: number, signal: AbortSignal, wakeable?: (wake: () => void) => void): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
@@ -476,5 +492,6 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
     const timer = Number.isFinite(milliseconds) ? setTimeout(done, milliseconds) : undefined;
     addEventListener("online", done);
     signal.addEventListener("abort", done);
+    wakeable?.(done);
   });
 }

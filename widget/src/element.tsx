@@ -6,7 +6,6 @@ import { Widget } from "./components/Widget";
 import { ATTRIBUTES, readConfig, readPlace } from "./config";
 import { Conversation, type Identity } from "./conversation";
 import { textsIn, type Texts } from "./i18n";
-import { Polling } from "./news";
 import type { ChatMessage } from "./state";
 import { OpenState, SessionStore } from "./storage";
 import css from "./widget.css";
@@ -72,9 +71,7 @@ export class SupportAgentElement extends HTMLElement {
     const { api, id } = readPlace(this);
     const key = `${TAG}:${api}:${id}`;
     this.#openState = new OpenState(key);
-    this.#conversation = new Conversation(new Api(api), new SessionStore(key), new Polling(), (message) =>
-      this.#heard(message),
-    );
+    this.#conversation = new Conversation(new Api(api), new SessionStore(key), (message) => this.#heard(message));
     if (!this.shadowRoot) {
       const styles = new CSSStyleSheet();
       styles.replaceSync(css);

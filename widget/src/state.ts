@@ -50,9 +50,11 @@ export interface State {
   owner: Owner;
   /** The request that a person still has to answer. */
   ticketId: string | null;
+  /** Who of the company is writing, if somebody is. */
+  typing?: string | undefined;
   notice: Notice | null;
-  /** The message to be read out; each only once. */
-  announced: ChatMessage | null;
+  /** The messages to be read out, counted and told to the page; each only once. */
+  announced: readonly ChatMessage[];
 }
 
 export const EMPTY: State = {
@@ -62,7 +64,7 @@ export const EMPTY: State = {
   owner: "bot",
   ticketId: null,
   notice: null,
-  announced: null,
+  announced: [],
 };
 
 export type Action =
@@ -78,6 +80,7 @@ export type Action =
   | { type: "added"; message: WireMessage }
   | { type: "failed"; id: string; notice: Notice }
   | { type: "notice"; notice: Notice | null }
+  | { type: "typing"; author?: string }
   | { type: "rated"; id: string; rating: Rating; comment: string }
   | { type: "ended" }
   | { type: "cleared"; notice: Notice | null };
@@ -118,13 +121,15 @@ export function reduce(state: State, action: Action): State {
         ...state,
         messages: ordered([...state.messages.filter((other) => other.id !== message.id), message]),
         ticketId: message.escalates ? message.ticketId : state.ticketId,
-        announced: message,
+        announced: [message],
       };
     }
     case "failed":
       return { ...change(state, action.id, { delivery: "failed" }), ...IDLE, notice: action.notice };
     case "notice":
       return { ...state, notice: action.notice };
+    case "typing":
+      return { ...state, typing: action.author };
     case "rated":
       return change(state, action.id, { feedback: { rating: action.rating, comment: action.comment } });
     case "ended":
@@ -190,8 +195,8 @@ function finished(state: State, result: TurnResult, known: number): State {
     ticketId: result.ticket_id,
     escalates: result.requires_escalation && result.ticket_id !== null,
   });
-  const answer = next.messages.find((message) => message.id === result.message_id) ?? null;
-  return { ...next, ticketId: result.ticket_id ?? next.ticketId, announced: answer };
+  const announced = next.messages.filter((message) => message.id === result.message_id);
+  return { ...next, ticketId: result.ticket_id ?? next.ticketId, announced };
 }
 
 function merged(state: State, news: NewMessages, announce: boolean): State {
@@ -199,13 +204,14 @@ function merged(state: State, news: NewMessages, announce: boolean): State {
   const ids = new Set(arrived.map((message) => message.id));
   const complete = new Set(state.messages.filter((message) => !message.streaming).map((message) => message.id));
   const kept = state.messages.filter((message) => !ids.has(message.id));
-  const heard = arrived.findLast((message) => message.role !== "user" && !complete.has(message.id));
+  const heard = arrived.filter((message) => message.role !== "user" && !complete.has(message.id));
   const next: State = {
     ...state,
     messages: ordered([...kept, ...arrived]),
     owner: news.owner,
     ticketId: news.ticket_id,
-    announced: announce && heard ? heard : state.announced,
+    typing: heard.length ? undefined : state.typing,
+    announced: announce && heard.length ? heard : state.announced,
   };
   const answered = state.phase !== "idle" && unanswered(next) === null;
   return answered ? { ...next, ...IDLE, notice: null } : next;

@@ -42,6 +42,19 @@ export interface SessionStarted {
   expires_at: string;
 }
 
+/** Where news are pushed. */
+export interface Negotiated {
+  url: string;
+  protocol: string;
+  expires_at: string;
+}
+
+/** What is pushed: events of AG-UI, about the message `seq` if there is one. */
+export interface Frame {
+  seq: number | null;
+  events: { type: string; name?: string; value?: unknown }[];
+}
+
 export interface TurnResult {
   message_id: string | null;
   reply_to: string;

@@ -36,6 +36,8 @@ param modelDeployment string
 param vectorIndex string
 @description('Empty with vectorIndex = cosmos.')
 param chromaUrl string
+@description('Empty: clients poll.')
+param pushEndpoint string
 
 param companyName string
 param allowedOrigins string
@@ -77,7 +79,8 @@ var always = {
 var withChroma = empty(chromaUrl) ? {} : { CHROMA_URL: chromaUrl }
 var model = { AZURE_OPENAI_ENDPOINT: modelEndpoint, AZURE_OPENAI_DEPLOYMENT: modelDeployment }
 var withModel = empty(modelEndpoint) ? {} : model
-var settings = union(always, withChroma, withModel, moreSettings)
+var withPush = empty(pushEndpoint) ? {} : { WEB_PUBSUB_ENDPOINT: pushEndpoint }
+var settings = union(always, withChroma, withModel, withPush, moreSettings)
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName

@@ -35,6 +35,7 @@ from shared.escalation.service import EscalationService
 from shared.escalation.sqlite import SqliteTicketQueue
 from shared.memory.models import Message
 from shared.memory.sqlite import SqliteConversationStore
+from shared.push.service import PushService
 from shared.settings import Settings
 from tests.chat import NOW, SHIPPING, GivenKnowledge, ScriptedChatClient, Step, calls, fails, says
 from tests.fakes import HashEmbedder
@@ -78,6 +79,7 @@ MakeChat = Callable[..., Any]
 async def make_chat(tmp_path: Path) -> AsyncIterator[MakeChat]:
     store = SqliteConversationStore(tmp_path / "conversations.db", now=lambda: NOW)
     queue = SqliteTicketQueue(tmp_path / "queues.db", now=lambda: NOW)
+    push = PushService(None, now=lambda: NOW)
     transcripts = FolderTranscriptStore(tmp_path / "transcripts")
     settings = Settings(auth_mode="open", data_dir=tmp_path, company_name="Kavendry", turn_timeout_seconds=5)
 
@@ -92,10 +94,11 @@ async def make_chat(tmp_path: Path) -> AsyncIterator[MakeChat]:
             search=knowledge,
             parser=GivenParser(),
             escalation=EscalationService(
-                store, queue, routing=load_routing(), transcripts=transcripts, now=lambda: NOW
+                store, queue, routing=load_routing(), transcripts=transcripts, push=push, now=lambda: NOW
             ),
             leftovers=Leftovers(store, transcripts, DeadLetters(queue)),
             policy=EscalationPolicy(HashEmbedder(), load_intents()),
+            push=push,
             settings=settings,
             now=lambda: NOW,
         )

@@ -26,6 +26,7 @@ from shared.escalation.sqlite import SqliteTicketQueue
 from shared.escalation.ticket import Ticket
 from shared.memory.models import Attachment, Conversation, CustomerFact, Message, Source
 from shared.memory.sqlite import SqliteConversationStore
+from shared.push.service import PushService
 from shared.settings import ROOT
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday: teams are there
@@ -57,6 +58,7 @@ class Desk:
             self.queue,
             routing=load_routing(),
             transcripts=self.transcripts,
+            push=PushService(None, now=lambda: self.now),
             now=lambda: self.now,
             **options,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.setup import lay_out_documents, listen, set_defaults
+from local.setup import lay_out_documents, listen, offer_hub, set_defaults
 from shared.errors import ConfigurationError
 from shared.settings import load_settings
 
@@ -69,3 +69,17 @@ def test_a_port_that_is_taken_is_named_with_the_way_out() -> None:
         port = str(taken.getsockname()[1])
         with pytest.raises(ConfigurationError, match=rf"PORT={port} cannot be used.*make run"):
             listen("127.0.0.1", port)
+
+
+def test_the_app_pushes_through_a_hub_of_its_own_unless_it_has_another() -> None:
+    environment: dict[str, str] = {}
+    key = offer_hub(environment, "http://127.0.0.1:7071")
+    assert key
+    assert environment == {
+        "WEB_PUBSUB_CONNECTION_STRING": f"Endpoint=http://127.0.0.1:7071;AccessKey={key};Version=1.0;"
+    }
+    assert offer_hub({}, "http://127.0.0.1:7071") != key
+    for name in ("WEB_PUBSUB_ENDPOINT", "WEB_PUBSUB_CONNECTION_STRING"):
+        given = {name: "another"}
+        assert offer_hub(given, "http://127.0.0.1:7071") is None
+        assert given == {name: "another"}

@@ -93,7 +93,7 @@ async def test_a_ticket_is_shown_once_and_settled(room: Room) -> None:
 
 async def test_what_a_customer_writes_does_not_command_the_terminal(room: Room) -> None:
     await room.receive(event("support.ticket.requested.v1", **TICKET))
-    await room.receive(event("support.customer.message.v1", message={"text": "a\x1b]0;owned\x07\nb"}))
+    await room.receive(event("support.customer.message.v1", message={"seq": 4, "text": "a\x1b]0;owned\x07\nb"}))
     assert "\x1b" not in (shown := room.shown())
     assert "\x07" not in shown
     assert printable("a\r\nb\x9bc") == "a  b c"
@@ -189,3 +189,48 @@ def test_an_app_that_is_not_there_is_said(
     monkeypatch.setattr("tools.helpdesk.get_services", lambda: composition.Services(composition.load_settings()))
     assert helpdesk.main(["ada", "--url", "http://127.0.0.1:9"]) == 1
     assert "http://127.0.0.1:9 does not answer (ConnectError)." in capsys.readouterr().err
+
+
+def pushed(seq: int | None, *events: dict[str, Any]) -> dict[str, Any]:
+    return {"seq": seq, "events": list(events)}
+
+
+def custom(name: str, **value: Any) -> dict[str, Any]:
+    return {"type": "CUSTOM", "name": name, "value": value}
+
+
+async def test_what_is_pushed_and_comes_by_the_queue_is_shown_once(room: Room) -> None:
+    await room.receive(event("support.ticket.requested.v1", **TICKET))
+    room.shown()
+    said = pushed(
+        4,
+        {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m-4", "delta": "Hel\x1blo?"},
+        custom("message", role="user", seq=4),
+    )
+    typing = pushed(None, custom("typing", role="user", author=None))
+    for frame in (typing, typing, said, said):
+        room.desk.hear("tkt-1", frame)
+    await room.receive(event("support.customer.message.v1", message={"seq": 4, "text": "Hello?"}))
+    room.desk.show(json.loads(event("support.customer.message.v1", message={"seq": 5, "text": "Hello?"}).body))
+    assert room.shown() == "#1 the customer is typing …\n#1 customer: Hel lo?\n#1 customer: Hello?"
+
+
+async def test_what_others_wrote_is_not_repeated_and_a_rating_is_told(room: Room) -> None:
+    room.desk.hear("tkt-1", pushed(5, custom("message", role="human_agent", seq=5), custom("owner", owner="human")))
+    room.desk.hear("tkt-1", pushed(None, custom("typing", role="human_agent", author="Eve")))
+    assert room.shown() == ""
+    room.desk.hear("tkt-1", pushed(None, custom("feedback", message_id="r-5", rating="up")))
+    assert room.shown() == "#1 the customer rates it: up"
+
+
+async def test_where_nothing_is_pushed_the_queue_is_enough(room: Room) -> None:
+    told = {"type": "urn:support-agent:problem:no-push-channel", "detail": "Poll."}
+    room.answers["/helpdesk/tickets/tkt-1/negotiate"] = lambda: httpx.Response(
+        404, json=told, headers={"content-type": "application/problem+json"}
+    )
+    live = helpdesk.Live(room.desk._api)
+    live.follow("tkt-1", room.desk.hear)
+    assert live._listening
+    await live._listening  # it gives up at once
+    await live.close()
+    assert room.shown() == ""

@@ -34,7 +34,7 @@ export function useAnnouncements(state: State): void {
     if (notice) say(noticeText(notice, texts));
   }, [notice?.kind]);
   useEffect(() => {
-    if (announced) say(`${announced.author ?? texts.assistant}: ${plainText(announced.text)}`);
+    if (announced.length) say(announced.map((m) => `${m.author ?? texts.assistant}: ${plainText(m.text)}`).join("\n"));
   }, [announced]);
 }
 

@@ -38,7 +38,7 @@ export function ChatWindow({ state, covering, takeFocus, said, onClose }: Props)
   const [dropping, setDropping] = useState(false);
   const dialog = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLTextAreaElement>(null);
-  const log = useScrolledToEnd(messages.length, messages.at(-1)?.text.length, phase, notice?.kind);
+  const log = useScrolledToEnd(messages.length, messages.at(-1)?.text.length, phase, notice?.kind, state.typing);
 
   useEffect(() => {
     if (!takeFocus) return;
@@ -136,6 +136,7 @@ export function ChatWindow({ state, covering, takeFocus, said, onClose }: Props)
           {(phase === "waiting" || phase === "recovering" || (phase === "sending" && (state.progress ?? 1) === 1)) && (
             <TypingIndicator recovering={phase === "recovering"} />
           )}
+          {state.typing && <TypingIndicator author={state.typing} />}
           {notice && <StatusNotice notice={notice} unsent={messages.some(({ delivery }) => delivery === "failed")} />}
         </div>
         {notice?.kind !== "ended" && (

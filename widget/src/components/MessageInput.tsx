@@ -17,7 +17,8 @@ interface Props {
 }
 
 export function MessageInput({ field, files, refusals, busy, onFiles, onRemove, onSend }: Props) {
-  const { texts } = useSurroundings().config;
+  const { config, conversation } = useSurroundings();
+  const { texts } = config;
   const [text, setText] = useState("");
   const ready = text.trim() !== "" && !busy;
 
@@ -54,7 +55,10 @@ export function MessageInput({ field, files, refusals, busy, onFiles, onRemove, 
           aria-label={texts.message}
           placeholder={texts.placeholder}
           value={text}
-          onInput={(event) => setText(event.currentTarget.value)}
+          onInput={(event) => {
+            setText(event.currentTarget.value);
+            conversation.type();
+          }}
           onKeyDown={(event) => {
             // While a Japanese or Chinese word is being composed, Enter ends the word.
             if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) send(event);

@@ -1,7 +1,9 @@
 import { useSurroundings } from "./context";
 
-/** Three dots until the first sentence; in words where it takes longer than usual. */
-export function TypingIndicator({ recovering }: { recovering: boolean }) {
+/**
+ * Three dots until the first sentence, in words where it takes longer than usual; or while a person writes, who is named.
+ */
+export function TypingIndicator({ recovering, author }: { recovering?: boolean; author?: string }) {
   const { texts } = useSurroundings().config;
   return (
     <div class="typing">
@@ -10,7 +12,9 @@ export function TypingIndicator({ recovering }: { recovering: boolean }) {
         <i />
         <i />
       </span>
-      <span class={recovering ? "fine" : "hidden"}>{recovering ? texts.recovering : texts.typing}</span>
+      <span class={recovering || author ? "fine" : "hidden"}>
+        {author ?? (recovering ? texts.recovering : texts.typing)}
+      </span>
     </div>
   );
 }

@@ -23,7 +23,7 @@ export const en = {
   placeholder: "Write a message…",
   send: "Send",
   typing: "Looking for an answer…",
-  recovering: "The connection was interrupted. Getting your answer…",
+  recovering: "Connecting again…",
   unsent: "Not sent",
 
   attach: "Attach files",
@@ -58,8 +58,8 @@ export const en = {
   reference: "Reference",
   escalatedHint: "You may close this window. The answer will be here.",
 
-  offline: "You are offline. We go on as soon as you are connected again.",
-  unreachable: "We cannot be reached at the moment. Try again in a minute.",
+  offline: "You are offline. We go on once you are connected.",
+  unreachable: "We cannot be reached. Try again in a minute.",
   failed: "The answer could not be finished. Try again.",
   limited: "That was a lot at once. We go on in {n} s.",
   refused: "This could not be done. {detail}",
@@ -69,7 +69,7 @@ export const en = {
   retry: "Try again",
 
   eraseTitle: "Delete this conversation?",
-  eraseText: "Everything that was said, your files and your requests to colleagues are deleted for good.",
+  eraseText: "All messages, files and requests to colleagues are deleted for good.",
   eraseConfirm: "Delete",
   cancel: "Cancel",
 };

@@ -28,6 +28,8 @@ from shared.errors import InvalidInput, NotFound, PayloadTooLarge, SupportAgentE
 from shared.escalation.ticket import Ticket
 from shared.knowledge.index import DocumentStatus
 from shared.memory.models import Conversation, Erasure, Feedback, Message, Operator, OperatorRole, Rating, Source, Usage
+from shared.push.channel import PROTOCOL, ClientUrl
+from shared.push.service import PushService
 from shared.security.ratelimits import LocalHits, RateLimiter
 from shared.security.tokens import Tokens
 from shared.security.uploads import check_uploads
@@ -105,6 +107,7 @@ class FakeConversations:
     conversations: dict[str, Conversation] = field(default_factory=dict)
     stored: dict[str, list[Message]] = field(default_factory=dict)
     uploads: list[Upload] = field(default_factory=list)
+    typed: list[str] = field(default_factory=list)
     refuse: Exception | None = None
     fail: SupportAgentError | Exception | None = None
     ticket: bool = False
@@ -188,6 +191,16 @@ class FakeConversations:
                 return replace(message, feedback=Feedback(rating, comment, self.now()))
         raise NotFound("There is no such message.")
 
+    async def client_url(self, session_id: str) -> ClientUrl:
+        if self.refuse:
+            raise self.refuse
+        await self.history(session_id)
+        return ClientUrl(f"wss://push.example/{session_id}", PROTOCOL, self.now() + timedelta(hours=1))
+
+    async def typing(self, session_id: str) -> None:
+        await self.history(session_id)
+        self.typed.append(session_id)
+
     async def erase(self, session_id: str) -> Erasure:
         self.conversations.pop(session_id, None)
         messages = self.stored.pop(session_id, [])
@@ -218,6 +231,7 @@ class FakeServices:
         self.queue, self.documents, self.index = Part(), Part(), FakeIndex()
         self.tokens = Tokens(SECRET, operator_minutes=60, now=clock)
         self.identity = None
+        self.push = PushService(None, now=clock)
         self.rate_limiter = RateLimiter(LocalHits(), clock)
 
 
