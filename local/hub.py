@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 from starlette.types import Receive, Scope, Send
 
+from shared import telemetry
 from shared.push.channel import PROTOCOL
 
 MAX_BODY = 1024 * 1024
@@ -142,6 +143,7 @@ class Hub:
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
         client = _Client(hub, _texts(claims.get("role")), claims.get("sub"))
         self._clients.add(client)
+        telemetry.push_connections.add(1)
         for group in _texts(claims.get("webpubsub.group")):
             self._join(client, group)
         client.tell(_system("connected", userId=client.user_id, connectionId=client.id))
@@ -152,6 +154,7 @@ class Hub:
         finally:
             expiry.cancel()
             self._clients.discard(client)
+            telemetry.push_connections.add(-1)
             for group in list(client.groups):
                 self._leave(client, group)
             for task in tasks:

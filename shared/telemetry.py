@@ -328,6 +328,9 @@ first_reply_seconds = _meter.create_histogram(
 push_events = _meter.create_counter(
     "support_push_events", description="Frames for the push channel, by outcome: sent, failed, dropped"
 )
+push_connections = _meter.create_up_down_counter(
+    "support_push_connections", description="Pages and desks that are connected to the hub beside the app"
+)
 documents = _meter.create_counter("support_documents", description="Documents handled, by status")
 chunks_embedded = _meter.create_counter("support_chunks_embedded", description="Chunks that went through the model")
 cache_lookups = _meter.create_counter(

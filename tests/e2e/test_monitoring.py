@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from websockets.sync.client import connect
 
 from shared.settings import ROOT
 from tests.e2e.test_run import PASSWORDS, App
@@ -83,6 +84,9 @@ def some_traffic(app: App) -> None:
     answer = client.post(messages, json={"message": "How do I reset my password?"}).raise_for_status().json()
     client.post(messages, data={"message": "See my file"}, files={"attachments": ("a.txt", b"A bill.", "text/plain")})
     client.post(f"{messages}/{answer['message_id']}/feedback", json={"rating": "up"}).raise_for_status()
+    where = client.post(f"/chat/sessions/{session}/negotiate").raise_for_status().json()
+    with connect(where["url"], subprotocols=[where["protocol"]]) as page:
+        page.recv()  # it is connected
     client.post(messages, json={"message": "I want to talk to a human please"}).raise_for_status()
     client.get("/nowhere")
 
