@@ -48,7 +48,7 @@ chaos: setup-test ## Play 1,000 conversations in which everything fails, and pri
 isolation: setup-test ## Try for long to see what is another customer's
 	@ISOLATION_STORIES=200 ISOLATION_STEPS=60 $(PY) -m pytest tests/integration/test_isolation.py
 
-infra-check: setup-dev .venv-checks/done ## Check infrastructure, workflows and containers (BICEP_CHECK=FILE for a checker of Azure's types)
+infra-check: setup-test .venv-checks/done ## Check infrastructure, workflows and containers (BICEP_CHECK=FILE for a checker of Azure's types)
 	@INFRA_CHECK=1 PATH="$(CURDIR)/.venv-checks/bin:$$PATH" $(PY) -m pytest tests/infra
 
 .venv-checks/done: requirements-infra.txt
@@ -83,4 +83,4 @@ setup-test:
 
 clean: ## Remove what was made here: environment, data, caches
 	rm -rf widget/node_modules emulators/azurite/node_modules .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov \
-		.benchmarks .venv-checks
+		.benchmarks .venv-checks .prometheus tests/infra/kql/node_modules

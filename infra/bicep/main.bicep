@@ -97,6 +97,12 @@ param logRetentionDays int = 30
 @description('GB of logs a day at most; each costs about $2.30. What is more is dropped.')
 param logDailyGigabytes int = 1
 
+@description('Whether alerts are watched for: $8.50 a month for the seven of them. False: they are there, but ask nothing.')
+param alertsEnabled bool = true
+
+@description('Who gets an e-mail when an alert fires and when it is over; the first 1,000 a month are free. Empty: nobody, alerts are seen in the portal only.')
+param alertEmail string = ''
+
 @description('owner/name of the repository whose GitHub Actions deploy. Empty: people do. Free.')
 param githubRepository string = ''
 
@@ -141,6 +147,18 @@ module monitoring 'modules/monitoring.bicep' = {
     principalId: identity.outputs.principalId
     retentionDays: logRetentionDays
     dailyGigabytes: logDailyGigabytes
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    componentId: monitoring.outputs.componentId
+    location: location
+    tags: tags
+    enabled: alertsEnabled
+    email: alertEmail
   }
 }
 
