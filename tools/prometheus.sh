@@ -14,14 +14,12 @@ find_prometheus() {
 find_prometheus && exit 0
 if command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1; then
     echo "Taking prometheus from apt" >&2
+    # Who is not root takes it by the lists that are there.
+    [ "$(id -u)" != 0 ] || apt-get -qq update >/dev/null 2>&1 || true
+    rm -rf .prometheus && mkdir .prometheus
     (
-        # Who is not root takes it by the lists that are there.
-        if [ "$(id -u)" = 0 ]; then apt-get -qq update || true; fi
-        rm -rf .prometheus && mkdir .prometheus && cd .prometheus
-        apt-get -qq download prometheus
-        dpkg-deb --extract prometheus_*.deb package
-        mv package/usr/bin/prometheus package/usr/bin/promtool .
-        rm -rf package prometheus_*.deb
+        cd .prometheus && apt-get -qq download prometheus && dpkg-deb --extract prometheus_*.deb package &&
+            mv package/usr/bin/prometheus package/usr/bin/promtool . && rm -rf package prometheus_*.deb
     ) >/dev/null 2>&1 || rm -rf .prometheus
 fi
 find_prometheus || {
