@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index eval infra-check lint format types lock \
+.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index eval infra-check infra-faults lint format types lock \
 	setup setup-dev setup-test clean
 
 help: ## Show this list
@@ -50,6 +50,9 @@ isolation: setup-test ## Try for long to see what is another customer's
 
 infra-check: setup-test .venv-checks/done ## Check infrastructure, workflows and containers (BICEP_CHECK=FILE for a checker of Azure's types)
 	@INFRA_CHECK=1 PATH="$(CURDIR)/.venv-checks/bin:$$PATH" $(PY) -m pytest tests/infra
+
+infra-faults: setup-test .venv-checks/done ## Make some hundred faults, one after the other, and tell which these checks catch (ARGS="alerts" for some)
+	@INFRA_CHECK=1 PATH="$(CURDIR)/.venv-checks/bin:$$PATH" $(PY) -m tests.infra.faults $(ARGS)
 
 .venv-checks/done: requirements-infra.txt
 	@.venv/bin/python -m venv --clear .venv-checks
