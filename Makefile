@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index bench-push eval infra-check lint format types lock \
+.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index bench-push eval infra-check infra-faults lint format types lock \
 	setup setup-dev setup-test clean
 
 help: ## Show this list
@@ -51,8 +51,11 @@ chaos: setup-test ## Play 1,000 conversations in which everything fails, and pri
 isolation: setup-test ## Try for long to see what is another customer's
 	@ISOLATION_STORIES=200 ISOLATION_STEPS=60 $(PY) -m pytest tests/integration/test_isolation.py
 
-infra-check: setup-dev .venv-checks/done ## Check infrastructure, workflows and containers (BICEP_CHECK=FILE for a checker of Azure's types)
+infra-check: setup-test .venv-checks/done ## Check infrastructure, workflows and containers (BICEP_CHECK=FILE for a checker of Azure's types)
 	@INFRA_CHECK=1 PATH="$(CURDIR)/.venv-checks/bin:$$PATH" $(PY) -m pytest tests/infra
+
+infra-faults: setup-test .venv-checks/done ## Make some hundred faults, one after the other, and tell which these checks catch (ARGS="alerts" for some)
+	@INFRA_CHECK=1 PATH="$(CURDIR)/.venv-checks/bin:$$PATH" $(PY) -m tests.infra.faults $(ARGS)
 
 .venv-checks/done: requirements-infra.txt
 	@.venv/bin/python -m venv --clear .venv-checks
@@ -86,4 +89,4 @@ setup-test:
 
 clean: ## Remove what was made here: environment, data, caches
 	rm -rf widget/node_modules emulators/azurite/node_modules .venv .data .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov \
-		.benchmarks .venv-checks
+		.benchmarks .venv-checks .prometheus tests/infra/kql/node_modules

@@ -2,7 +2,8 @@
 # Makes .venv with Python 3.13 and the pinned requirements; quick when there is nothing to do.
 # Usage: tools/setup.sh [dev|test]
 #   dev   adds what lint and type checks need
-#   test  adds what tests run beside the app, where Node.js and apt are there: Azurite, the widget's packages, a browser
+#   test  adds what tests run beside the app, where Node.js and apt are there: Azurite, the widget's packages, a parser of
+#         Kusto queries, a browser, Prometheus
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -23,8 +24,10 @@ if [ "${1:-}" = test ]; then
     if command -v npm >/dev/null 2>&1; then
         node_packages emulators/azurite
         node_packages widget
+        node_packages tests/infra/kql
     fi
     tools/chromium.sh >/dev/null || true # the tests that need one say so
+    tools/prometheus.sh >/dev/null || true # they too
 fi
 
 missing=""

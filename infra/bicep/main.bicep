@@ -100,6 +100,12 @@ param logDailyGigabytes int = 1
 @description('Replies of people reach the widget at once, through Web PubSub: about $49 a month for 1,000 open chats. Without, it asks every few seconds.')
 param pushNews bool = false
 
+@description('Whether alerts are watched for: $9.00 a month for the eight of them. False: they are there, but ask nothing.')
+param alertsEnabled bool = true
+
+@description('Who gets an e-mail when an alert fires and when it is over; the first 1,000 a month are free. Empty: nobody, alerts are seen in the portal only.')
+param alertEmail string = ''
+
 @description('owner/name of the repository whose GitHub Actions deploy. Empty: people do. Free.')
 param githubRepository string = ''
 
@@ -144,6 +150,18 @@ module monitoring 'modules/monitoring.bicep' = {
     principalId: identity.outputs.principalId
     retentionDays: logRetentionDays
     dailyGigabytes: logDailyGigabytes
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    componentId: monitoring.outputs.componentId
+    location: location
+    tags: tags
+    enabled: alertsEnabled
+    email: alertEmail
   }
 }
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -17,14 +16,14 @@ from websockets.sync.client import connect
 
 from shared.settings import ROOT
 from tests.e2e.test_run import PASSWORDS, App
+from tests.prometheus import MISSING, PROMETHEUS
 
-PROMETHEUS = shutil.which("prometheus")
 PATIENCE = 150
 """Seconds: some metrics are counted by a timer once a minute."""
 DASHBOARD = json.loads((ROOT / "infra/grafana/dashboards/support-agent.json").read_text())
 ALERTS = yaml.safe_load((ROOT / "infra/prometheus/alerts.yml").read_text())["groups"]
 
-pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="Prometheus is not installed (apt-get install prometheus)")
+pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason=MISSING)
 
 
 @pytest.fixture

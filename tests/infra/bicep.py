@@ -1,11 +1,12 @@
 """Bicep files as data: what a test can compare with the code without Azure's compiler.
 
-Literals become Python values; a `for` over a list that is written out, or named by a variable, becomes a list; whatever
-needs a deployment stays an `Expression`, its text.
+Literals become Python values, and so does what `loadJsonContent` reads; a `for` over a list that is written out, or
+named by a variable, becomes a list; whatever needs a deployment stays an `Expression`, its text.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,9 @@ class File:
                 return self.value(node.named_children[-1], bound)
             case "call_expression" if _text(node.named_children[0]) in ("union", "concat"):
                 return [self.value(argument, bound) for argument in node.named_children[1].named_children]
+            case "call_expression" if _text(node.named_children[0]) == "loadJsonContent":
+                name = _text(node.named_children[1].named_children[0]).strip("'")
+                return json.loads((self.path.parent / name).read_text())
             case _:
                 return Expression(_text(node))
 

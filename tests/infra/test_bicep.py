@@ -345,6 +345,7 @@ def test_networks_of_flex_and_container_apps_are_delegated_and_apart() -> None:
 
 WIRED = {
     "monitoring": {"principalId": "identity.outputs.principalId"},
+    "alerts": {"componentId": "monitoring.outputs.componentId"},
     "storage": {"principalId": "identity.outputs.principalId", "endpointSubnetId": "ENDPOINTS"},
     "events": {"sourceId": "storage.outputs.documentsId"},
     "vault": {"principalId": "identity.outputs.principalId", "endpointSubnetId": "ENDPOINTS"},

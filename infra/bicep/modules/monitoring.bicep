@@ -48,4 +48,5 @@ resource publishes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 output workspaceId string = workspace.id
+output componentId string = component.id
 output connectionString string = component.properties.ConnectionString
