@@ -180,7 +180,7 @@ async def tell(place: Place, user: str, word: str, said: list[str]) -> str:
 
 
 @settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     phases=[Phase.generate],  # each takes seconds: a failure is told as it is
     suppress_health_check=[HealthCheck.function_scoped_fixture],
