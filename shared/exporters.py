@@ -31,6 +31,8 @@ ATTRIBUTES = frozenset(
         "exception.type",
         "support.outcome",
         "support.passages",
+        "support.texts",
+        "support.chunks",
         "gen_ai.operation.name",
         "gen_ai.provider.name",
         "gen_ai.system",

@@ -1,23 +1,27 @@
 """All that is kept about a person: found, handed out, and, after an erasure, looked for.
 
-Stores are read whole, because what is looked for must not depend on the keys by which it was erased. That takes as long
-as a backup, and is for an operator's command and not for a request.
+What is looked for does not depend on what erased it: every store is asked again by each name and conversation of the
+person, also for what nothing else points to any more.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.errors import NotFound
+from shared.errors import NotFound, Unavailable
 from shared.escalation.dead_letters import DeadLetters
+from shared.escalation.ticket import Ticket
 from shared.escalation.transcripts import TranscriptStore
 from shared.memory.codec import encode
-from shared.memory.models import Conversation, CustomerFact, Operator
-from shared.memory.store import ConversationStore, Stored
+from shared.memory.models import Conversation
+from shared.memory.store import ConversationStore
+
+TRANSCRIPT, DEAD_LETTER = "Transcript", "DeadLetter"
+"""Kinds of what is kept outside the conversations' store, whose kinds are called as their classes are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +31,13 @@ class Person:
     names: Collection[str]
     sessions: Collection[str]
 
-    def has(self, value: Stored) -> bool:
-        match value:
-            case Conversation():
-                return value.session_id in self.sessions or bool({value.user_id, value.customer_id} & set(self.names))
-            case CustomerFact():
-                return value.customer_id in self.names
-            case Operator():
-                return False
-            case _:
-                return value.session_id in self.sessions
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """How much of each kind is left, and of which kinds nobody can tell because their store does not answer."""
+
+    left: Mapping[str, int]
+    unchecked: Sequence[str]
 
 
 class PersonalData:
@@ -50,48 +51,55 @@ class PersonalData:
     async def customer(self, user_id: str) -> Person:
         """A customer with all conversations, also those opened under a name that nobody vouched for."""
         names = {user_id, f"user:{user_id}"}
-        sessions: set[str] = set()
-        async for value in self._store.everything():
-            if isinstance(value, Conversation) and {value.user_id, value.customer_id} & names:
-                sessions.add(value.session_id)
-        return Person(names | {f"session:{session}" for session in sessions}, sessions)
+        kept = self._store.kept(names=names, sessions=())
+        sessions = {value.session_id async for value in kept if isinstance(value, Conversation)}
+        return Person(names | {_own_name(session) for session in sessions}, sessions)
+
+    def conversation(self, session_id: str) -> Person:
+        """Whoever spoke in this conversation, as far as it is only known there."""
+        return Person({_own_name(session_id)}, {session_id})
 
     async def export(self, person: Person) -> dict[str, list[Any]]:
         """Everything by its kind, as it is stored; transcripts and dead letters as texts."""
         found: dict[str, list[Any]] = {}
-        async for kind, document in self._of(person):
-            found.setdefault(kind, []).append(document)
+        async for value in self._store.kept(names=person.names, sessions=person.sessions):
+            found.setdefault(type(value).__name__, []).append(json.loads(encode(value)))
+            if isinstance(value, Ticket) and (text := await self._transcript(value)) is not None:
+                found.setdefault(TRANSCRIPT, []).append(text)
+        async for text in self._letters(person):
+            found.setdefault(DEAD_LETTER, []).append(text)
         return found
 
-    async def left(self, person: Person) -> Mapping[str, int]:
-        """How much of each kind is there; empty after an erasure that was complete."""
-        return Counter[str]([kind async for kind, _ in self._of(person)])
+    async def remains(self, person: Person) -> Remains:
+        """Nothing, after an erasure that was complete."""
+        kept = self._store.kept(names=person.names, sessions=person.sessions)
+        left, unchecked = Counter[str]([type(value).__name__ async for value in kept]), list[str]()
+        for kind, things in ((TRANSCRIPT, self._transcribed(person)), (DEAD_LETTER, self._letters(person))):
+            try:
+                if count := len([thing async for thing in things]):
+                    left[kind] = count
+            except Unavailable:
+                unchecked.append(kind)
+        return Remains(left, unchecked)
 
-    async def _of(self, person: Person) -> AsyncIterator[tuple[str, Any]]:
-        tickets: list[tuple[str, str]] = []
-        async for value in self._store.everything():
-            if person.has(value):
-                document = json.loads(encode(value))
-                yield type(value).__name__, document
-                if type(value).__name__ == "Ticket":
-                    tickets.append((document["session_id"], document["id"]))
+    async def _transcribed(self, person: Person) -> AsyncIterator[str]:
+        """Conversations with transcripts: also those whose ticket, which names a transcript, is gone."""
         for session_id in await self._transcripts.sessions():
             if session_id in person.sessions:
-                texts = [
-                    text
-                    for session, ticket in tickets
-                    if session == session_id
-                    for text in await self._read(session, ticket)
-                ]
-                # Without its ticket nothing names it any more; that it is there must be told nevertheless.
-                for text in texts or [""]:
-                    yield "Transcript", text
+                yield session_id
+
+    async def _letters(self, person: Person) -> AsyncIterator[str]:
         async for letter in self._dead_letters.list():
             if letter.message.correlation_id in person.sessions:
-                yield "DeadLetter", letter.message.body.decode(errors="replace")
+                yield letter.message.body.decode(errors="replace")
 
-    async def _read(self, session_id: str, ticket_id: str) -> list[str]:
+    async def _transcript(self, ticket: Ticket) -> str | None:
         try:
-            return [(await self._transcripts.read(session_id, ticket_id)).decode()]
+            return (await self._transcripts.read(ticket.session_id, ticket.id)).decode()
         except NotFound:
-            return []
+            return None
+
+
+def _own_name(session_id: str) -> str:
+    """The key of a customer whom nobody vouched for: see `Conversation.customer_id`."""
+    return f"session:{session_id}"

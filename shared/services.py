@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.blob_storage import BlobAccount
     from shared.conversation.knowledge import KnowledgeSearch
     from shared.conversation.service import ConversationService
+    from shared.erasure import ErasureService
     from shared.escalation.dead_letters import DeadLetters
     from shared.escalation.events.webhook import Webhook
     from shared.escalation.helpdesk import HelpdeskService
@@ -339,6 +340,13 @@ class Services:
         from shared.personal_data import PersonalData
 
         return PersonalData(self.store, self.transcripts, self.dead_letters)
+
+    @cached_property
+    def erasure(self) -> ErasureService:
+        from shared.erasure import ErasureService
+
+        secret = self.settings.token_secret.get_secret_value()
+        return ErasureService(self.conversations, self.personal_data, secret=secret, now=self._now)
 
     @cached_property
     def helpdesk(self) -> HelpdeskService:

@@ -4,8 +4,8 @@ python -m tools.erase --session ID                 a conversation with its messa
 python -m tools.erase --user ID                    every conversation, ticket and remembered fact of a customer
 python -m tools.erase --verify RECEIPT [--user ID]  whether this app signed it (for this customer), and what it says
 
-`receipt` is signed with TOKEN_SECRET; without one it is null. Exit code 1 if anything was left. Tickets that a helpdesk
-has already received are that helpdesk's to erase.
+`receipt` is signed with TOKEN_SECRET; without one it is null. Exit code 1 if anything was left, or could not be looked
+for. Tickets that a helpdesk has already received are that helpdesk's to erase.
 """
 
 from __future__ import annotations
@@ -14,28 +14,22 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
+from shared.erasure import Receipt, session_subject, user_subject
 from shared.errors import SupportAgentError
-from shared.memory.models import Erasure
-from shared.personal_data import Person
 from shared.security import receipts
-from shared.services import get_services, utc_now
+from shared.services import get_services
 
 
-async def erase(*, session: str | None, user: str | None) -> tuple[Erasure, Mapping[str, int]]:
-    """One of the two is given. What was erased, and what is left of it: nothing, or somebody wrote meanwhile. All
-    counts are 0 if there was nothing (any more). Raises `Unavailable`."""
+async def erase(*, session: str | None, user: str | None) -> Receipt:
+    """One of the two is given. All counts are 0 if there was nothing (any more). Raises `Unavailable`."""
     services = get_services()
     try:
-        data = services.personal_data
         if session is not None:
-            person = Person({f"session:{session}"}, {session})
-            return await services.conversations.erase(session), await data.left(person)
-        person = await data.customer(user or "")
-        return await services.conversations.erase_customer(user or ""), await data.left(person)
+            return await services.erasure.session(session)
+        return await services.erasure.customer(user or "")
     finally:
         await services.close()
 
@@ -47,30 +41,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     which.add_argument("--user", metavar="ID", help="the customer's user_id")
     parser.add_argument("--verify", metavar="RECEIPT", help="check a receipt instead")
     options = parser.parse_args(arguments)
-    if options.verify is None and options.session is None and options.user is None:
+    session, user = options.session, options.user
+    if options.verify is None and session is None and user is None:
         parser.error("one of --session, --user and --verify is needed")
-    subject = {"session": options.session} if options.session is not None else {"user": options.user}
 
     try:
-        secret = get_services().settings.token_secret.get_secret_value()
         if options.verify is not None:
-            named = options.session or options.user
-            print(json.dumps(receipts.read(secret, options.verify, _name(subject) if named else None)))
+            secret = get_services().settings.token_secret.get_secret_value()
+            subject = session_subject(session) if session is not None else user_subject(user) if user else None
+            print(json.dumps(receipts.read(secret, options.verify, subject)))
             return 0
-        erasure, left = asyncio.run(erase(session=options.session, user=options.user))
+        receipt = asyncio.run(erase(session=session, user=user))
     except SupportAgentError as error:
         print(error, file=sys.stderr)
         return 1
-    outcome: dict[str, Any] = {**asdict(erasure), "left": dict(left)}
-    at = utc_now()
-    receipt = receipts.sign(secret, _name(subject), outcome, at) if secret else None
-    print(json.dumps({"erased": subject, "at": at.isoformat(timespec="seconds"), **outcome, "receipt": receipt}))
-    return 1 if left else 0
-
-
-def _name(subject: Mapping[str, str]) -> str:
-    [(kind, name)] = subject.items()
-    return f"{kind}/{name}"
+    outcome = {
+        "erased": {"session": session} if session is not None else {"user": user},
+        "at": receipt.at.isoformat(timespec="seconds"),
+        **asdict(receipt.erased),
+        "left": dict(receipt.left),
+        "unchecked": list(receipt.unchecked),
+        "receipt": receipt.signed,
+    }
+    print(json.dumps(outcome))
+    return 0 if receipt.complete else 1
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ async def erase_customer(
     operator: Admin,
     services: Provided,
 ) -> schemas.Erasure:
-    """Erase every conversation, ticket and remembered fact of a customer. The answer is the receipt."""
-    erased = await services.conversations.erase_customer(user_id)
-    logger.info("customer erased", extra={"operator": operator.username, **asdict(erased)})
-    return schemas.Erasure.model_validate(erased)
+    """Erase every conversation, ticket and remembered fact of a customer. Every store is asked afterwards what is left;
+    the answer is the receipt."""
+    receipt = await services.erasure.customer(user_id)
+    logger.info("customer erased", extra={"operator": operator.username, **asdict(receipt.erased)})
+    return schemas.Erasure.of(receipt)

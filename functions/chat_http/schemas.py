@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +12,9 @@ from shared.escalation import helpdesk
 from shared.escalation.ticket import UNRESOLVED, Priority, Reason, Resolution, Status
 from shared.memory import models
 from shared.memory.models import MAX_COMMENT, MAX_FACT, OperatorRole, Owner, Rating, Role, Scalar
+
+if TYPE_CHECKING:
+    from shared.erasure import Receipt
 
 Token = Annotated[str, Field(description="A JWT, for the header `Authorization: Bearer <token>`.")]
 Comment = Annotated[str, Field(max_length=MAX_COMMENT, pattern=r"^[^\x00]*$")]
@@ -327,12 +331,29 @@ class Facts(_Wire):
 
 
 class Erasure(_Wire):
-    """The receipt: how much was erased. All 0 if there was nothing (any more)."""
+    """How much was erased, all 0 if there was nothing (any more), and what every store was found to have afterwards."""
 
     conversations: int
     messages: int
     tickets: int
     facts: int
+    at: datetime
+    left: dict[str, int] = Field(description="How much of each kind is there all the same; empty if all went well.")
+    unchecked: list[str] = Field(description="Kinds whose store did not answer; a timer erases them later.")
+    receipt: str | None = Field(
+        description="All of it, signed (JWT), without a name; `python -m tools.erase --verify` checks it. "
+        "Null without TOKEN_SECRET."
+    )
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Self:
+        return cls(
+            **asdict(receipt.erased),
+            at=receipt.at,
+            left=dict(receipt.left),
+            unchecked=list(receipt.unchecked),
+            receipt=receipt.signed,
+        )
 
 
 class OperatorToken(_Wire):

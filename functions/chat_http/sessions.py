@@ -228,6 +228,7 @@ async def refresh_token(session_id: ActionCall, services: Provided) -> schemas.S
 
 @router.delete("/{session_id}", operation_id="eraseSession", responses=documented(401, 403, 404, 429, 500, 503))
 async def erase_session(session_id: ActionCall, services: Provided) -> schemas.Erasure:
-    """Erase the conversation with all it holds. Doing it again is no error, and erases nothing."""
+    """Erase the conversation with all it holds. Doing it again is no error, and erases nothing. Every store is asked
+    afterwards what is left; the answer is the receipt."""
     with log_context(session_id=session_id):
-        return schemas.Erasure.model_validate(await services.conversations.erase(session_id))
+        return schemas.Erasure.of(await services.erasure.session(session_id))

@@ -45,7 +45,7 @@ async def deliver_webhook(message: func.ServiceBusMessage, context: func.Context
 @blueprint.timer_trigger(arg_name="timer", schedule="0 * * * * *")
 async def relay_tickets(timer: func.TimerRequest, context: func.Context) -> None:
     del timer
-    with log_context(invocation_id=context.invocation_id):
+    with log_context(invocation_id=context.invocation_id), telemetry.span("timer relay_tickets"):
         await get_services().escalation.relay()
         await get_services().dead_letters.count()
 
@@ -53,7 +53,7 @@ async def relay_tickets(timer: func.TimerRequest, context: func.Context) -> None
 @blueprint.timer_trigger(arg_name="timer", schedule="30 * * * * *")
 async def return_silent_conversations(timer: func.TimerRequest, context: func.Context) -> None:
     del timer
-    with log_context(invocation_id=context.invocation_id):
+    with log_context(invocation_id=context.invocation_id), telemetry.span("timer return_silent_conversations"):
         await get_services().helpdesk.return_silent()
         await get_services().helpdesk.count_overdue()
 
@@ -61,7 +61,7 @@ async def return_silent_conversations(timer: func.TimerRequest, context: func.Co
 @blueprint.timer_trigger(arg_name="timer", schedule="15 7 * * * *")
 async def erase_leftovers(timer: func.TimerRequest, context: func.Context) -> None:
     del timer
-    with log_context(invocation_id=context.invocation_id):
+    with log_context(invocation_id=context.invocation_id), telemetry.span("timer erase_leftovers"):
         await get_services().leftovers.erase()
 
 

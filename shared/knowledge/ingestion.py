@@ -100,14 +100,20 @@ class IngestionService:
         Raises `Unavailable`, `IndexModelMismatch`.
         """
         async with self._lock(name):
-            try:
-                info = await self._info(name)
-            except Unavailable:  # then the event is all that is known; `reconcile` corrects it if need be
-                return await self._apply(await self._take(name, data, etag, metadata or {}))
-            if info is None or info.etag != etag:
-                return await self._apply(await self._follow(name, info))
-            about = info.metadata if metadata is None else metadata
-            return await self._apply(await self._take(name, data, etag, about))
+            with telemetry.span("ingest"):
+                return await self._ingest(name, data, etag, metadata)
+
+    async def _ingest(
+        self, name: str, data: bytes, etag: str, metadata: Mapping[str, str] | None
+    ) -> DocumentRecord | None:
+        try:
+            info = await self._info(name)
+        except Unavailable:  # then the event is all that is known; `reconcile` corrects it if need be
+            return await self._apply(await self._take(name, data, etag, metadata or {}))
+        if info is None or info.etag != etag:
+            return await self._apply(await self._follow(name, info))
+        about = info.metadata if metadata is None else metadata
+        return await self._apply(await self._take(name, data, etag, about))
 
     async def forget(self, name: str) -> None:
         """Remove what the index holds of a document. If the store has one of that name (again), that is ingested."""
@@ -116,7 +122,8 @@ class IngestionService:
                 info = await self._info(name)
             except Unavailable:
                 info = None
-            await self._apply(await self._follow(name, info))
+            with telemetry.span("forget"):
+                await self._apply(await self._follow(name, info))
 
     async def reconcile(self, on_progress: Progress | None = None) -> Reconciliation:
         """Compare every document with its record, and repair what differs.
@@ -294,7 +301,8 @@ class IngestionService:
         if record and record.content_hash == digest and record.status is not DocumentStatus.TOO_SLOW:
             return Change(name, record, replace(record, etag=etag or record.etag))
         try:
-            parsed = await self._parser.parse(data, name)
+            with telemetry.span("parse"):
+                parsed = await self._parser.parse(data, name)
         except DocumentRejected as rejected:
             return await self._rejection(name, record, digest, etag, rejected)
         about: dict[str, Scalar] = {**parsed.metadata, **metadata, "source": name, "title": parsed.title}
@@ -355,11 +363,18 @@ class IngestionService:
             embed = self._embedder.embed_documents
             if pool and (pool.running or len(missing) > FEW):
                 embed = pool.embed
-            vectors |= zip(missing, await asyncio.to_thread(embed, missing), strict=True)
+            with telemetry.span("embed", attributes={"support.texts": len(missing)}):
+                vectors |= zip(missing, await asyncio.to_thread(embed, missing), strict=True)
             telemetry.chunks_embedded.add(len(missing))
         return np.stack([vectors[text] for text in texts])
 
     async def _write(self, step: Step) -> None:
+        with telemetry.span("index write", attributes={"support.chunks": len(step.chunks)}):
+            await self._put(step)
+        for change in step.ended:
+            _report(change)
+
+    async def _put(self, step: Step) -> None:
         """First what is new, then what moved, then away with the rest: at no time is an unchanged passage missing."""
         index = self._index
         if begun := [self._unfinished(change.name, change.before) for change in step.begun if change.touches_chunks]:
@@ -375,8 +390,6 @@ class IngestionService:
             await index.put_records(written)
         if gone := [change.name for change in step.ended if not change.after and change.writes_record]:
             await index.delete_records(gone)
-        for change in step.ended:
-            _report(change)
 
     async def _remember(self, step: Step) -> None:
         """The vectors of documents that lose all their chunks."""

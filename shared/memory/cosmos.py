@@ -485,6 +485,10 @@ class CosmosConversationStore:
     async def save_operator(self, operator: Operator) -> None:
         await again(lambda: self._operators.upsert(operator_item(operator)))
 
+    # ---- people
+    def kept(self, *, names: Collection[str], sessions: Collection[str]) -> AsyncIterator[Stored]:
+        return self._backup.kept(names, sessions)
+
     # ---- backup
     def everything(self) -> AsyncIterator[Stored]:
         return self._backup.everything()

@@ -1,9 +1,9 @@
-"""The values of the Cosmos DB store as a backup has them: out of it, and back into it."""
+"""The values of the Cosmos DB store as a backup has them, or a person's export: out of it, and back into it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -67,6 +67,19 @@ class CosmosBackup:
             for row in await again(lambda container=container: container.query("SELECT * FROM c")):
                 yield value(kind, row)
 
+    async def kept(self, names: Collection[str], sessions: Collection[str]) -> AsyncIterator[Stored]:
+        named: Any = await self._conversations.query(
+            "SELECT VALUE c.session_id FROM c WHERE c.type = 'conversation' AND"
+            " (ARRAY_CONTAINS(@names, c.document.customer_id) OR ARRAY_CONTAINS(@names, c.document.user_id))",
+            names=list(names),
+        )
+        for session_id in sorted({*sessions, *named}):
+            for one in _in_order(await self._conversations.query("SELECT * FROM c", session_id)):
+                yield one
+        for name in sorted(names):
+            for row in await self._customers.query("SELECT * FROM c", name):
+                yield value(CustomerFact, row)
+
     async def _whole(self, session_id: str) -> list[Stored]:
         """A conversation with what belongs to it, as it was at one moment; empty if it is gone. Raises `Changed`."""
         before = await self._conversations.read(CONVERSATION, session_id)
@@ -76,9 +89,7 @@ class CosmosBackup:
             return []
         if before["_etag"] != after["_etag"]:
             raise Changed
-        kinds = list(ORDER)
-        rows.sort(key=lambda row: (kinds.index(row["type"]), row.get("seq", 0), row["id"]))
-        return [value(ORDER[row["type"]], row) for row in rows]
+        return _in_order(rows)
 
     async def put_back(self, values: Sequence[Stored]) -> None:
         whose: defaultdict[str, list[OfConversation]] = defaultdict(list)
@@ -105,6 +116,12 @@ class CosmosBackup:
         if item is None:
             raise NotFound(f"The conversation {session_id} has to be put back before what belongs to it.")
         return head_of(item).conversation
+
+
+def _in_order(rows: Sequence[Item]) -> list[Stored]:
+    kinds = list(ORDER)
+    ordered = sorted(rows, key=lambda row: (kinds.index(row["type"]), row.get("seq", 0), row["id"]))
+    return [value(ORDER[row["type"]], row) for row in ordered]
 
 
 def _item(of: OfConversation, lives: Lives) -> Item:

@@ -409,6 +409,11 @@ class SqliteConversationStore:
 
         await self._database.write(work)
 
+    # ---- people
+    async def kept(self, *, names: Collection[str], sessions: Collection[str]) -> AsyncIterator[Stored]:
+        for one in await self._database.read(lambda db: sqlite_backup.of_person(db, names, sessions)):
+            yield one
+
     # ---- backup
     async def everything(self) -> AsyncIterator[Stored]:
         after = ""

@@ -1,7 +1,9 @@
-"""The values of the SQLite store as a backup has them: out of it, and back into it."""
+"""The values of the SQLite store as a backup has them, or a person's export: out of it, and back into it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from dataclasses import replace
 from sqlite3 import Connection
 
@@ -21,12 +23,35 @@ def of_conversations(db: Connection, after: str, limit: int) -> list[Stored]:
     found = list[Stored]()
     for conversation in [decode(Conversation, row[0]) for row in rows]:
         found.append(conversation)
-        for table, kind in (("messages", Message), ("tickets", Ticket), ("events", OutboxEvent)):
-            own = db.execute(
-                f"SELECT document FROM {table} WHERE session_id = ? ORDER BY rowid",  # noqa: S608
-                (conversation.session_id,),
-            )
-            found.extend(decode(kind, row[0]) for row in own)
+        found.extend(_belonging(db, conversation.session_id))
+    return found
+
+
+def of_person(db: Connection, names: Collection[str], sessions: Collection[str]) -> list[Stored]:
+    """Whoever has one of these names, and these conversations, whether or not anything else still knows of them."""
+    named = json.dumps(list(names))
+    rows = db.execute(
+        "SELECT session_id FROM conversations WHERE customer_id IN (SELECT value FROM json_each(?)) UNION"
+        " SELECT session_id FROM conversations WHERE user_id IN (SELECT value FROM json_each(?))",
+        (named, named),
+    ).fetchall()
+    found = list[Stored]()
+    for session_id in sorted({*sessions, *(row[0] for row in rows)}):
+        heads = db.execute("SELECT document FROM conversations WHERE session_id = ?", (session_id,))
+        found.extend(decode(Conversation, row[0]) for row in heads)
+        found.extend(_belonging(db, session_id))
+    facts = db.execute(
+        "SELECT document FROM facts WHERE customer_id IN (SELECT value FROM json_each(?)) ORDER BY customer_id, id",
+        (named,),
+    )
+    return [*found, *(decode(CustomerFact, row[0]) for row in facts)]
+
+
+def _belonging(db: Connection, session_id: str) -> list[Stored]:
+    found = list[Stored]()
+    for table, kind in (("messages", Message), ("tickets", Ticket), ("events", OutboxEvent)):
+        own = db.execute(f"SELECT document FROM {table} WHERE session_id = ? ORDER BY rowid", (session_id,))  # noqa: S608
+        found.extend(decode(kind, row[0]) for row in own)
     return found
 
 

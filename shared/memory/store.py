@@ -180,6 +180,12 @@ class ConversationStore(Protocol):
 
     async def save_operator(self, operator: Operator) -> None: ...
 
+    # ---- people
+    def kept(self, *, names: Collection[str], sessions: Collection[str]) -> AsyncIterator[Stored]:
+        """What is kept of these conversations, and of whoever has one of these names as `user_id` or `customer_id`;
+        also what has expired, and what has lost its conversation. A conversation comes before what belongs to it."""
+        ...
+
     # ---- backup
     def everything(self) -> AsyncIterator[Stored]:
         """All that is kept, also of expired conversations: a conversation, then what belongs to it. Each of them is as

@@ -1045,6 +1045,23 @@ async def test_everything_that_is_kept_is_told_a_conversation_first(store: Conve
     assert [one.text for one in values if isinstance(one, CustomerFact)] == ["Has the Solo."]
 
 
+async def test_what_is_kept_of_a_person_is_found_by_name_and_by_conversation(store: ConversationStore, clock) -> None:
+    await fill(store, clock)
+    everything = await kept(store)
+    clock.now += timedelta(days=2)  # it has expired, and is kept nevertheless
+
+    async def of(*names: str, sessions: tuple[str, ...] = ()) -> list[Stored]:
+        return [one async for one in store.kept(names=names, sessions=sessions)]
+
+    hers = [one for one in everything if getattr(one, "session_id", None) == "s2" or isinstance(one, CustomerFact)]
+    assert await of("ada") == hers
+    assert isinstance(hers[0], Conversation)
+    his = [one for one in everything if getattr(one, "session_id", None) == "s1"]
+    assert await of("session:s1") == his == await of(sessions=("s1",))
+    assert await of("ada", "somebody", sessions=("s1", "nowhere")) == [*his, *hers]
+    assert await of("somebody", sessions=("nowhere",)) == []
+
+
 async def test_what_is_put_back_is_as_it_was_and_goes_on(
     store: ConversationStore, open_store: Callable[[], ConversationStore], clock
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.cosmos.aio import CosmosClient
 
 from emulators.cosmos.auth import EMULATOR_KEY
 from emulators.cosmos.server import CosmosEmulator
@@ -19,6 +20,7 @@ from shared.escalation.ticket import Ticket
 from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
 from shared.memory.cosmos_client import Cosmos, endpoint_and_key
+from shared.memory.cosmos_items import CONVERSATION
 from shared.memory.models import Conversation, CustomerFact, Erasure, Message, Operator, Source
 from shared.memory.store import ConversationStore, TicketState
 
@@ -206,6 +208,16 @@ async def test_any_text_may_be_a_name(store, name: str):
     assert (await store.operator(name)).username == name
     assert [await store.claim(name, until=START + timedelta(minutes=1)) for _ in range(2)] == [True, False]
     assert await store.erase_customer(name[:500]) == Erasure(1, 3, 0, 1)
+
+
+async def test_what_has_lost_its_conversation_is_found(store, cosmos: CosmosEmulator):
+    await begin(store)
+    fact = CustomerFact("f1", "session:s1", "likes tea", "m1", START)
+    await turn(store, "m1", fact, with_ticket=ticket())
+    async with CosmosClient(cosmos.url, EMULATOR_KEY) as client:
+        await client.get_database_client(DATABASE).get_container_client("conversations").delete_item(CONVERSATION, "s1")
+    left = [one async for one in store.kept(names=["session:s1"], sessions=["s1"])]
+    assert [type(one).__name__ for one in left] == ["Message"] * 3 + ["Ticket", "CustomerFact"]
 
 
 async def test_what_is_too_large_is_said(store):

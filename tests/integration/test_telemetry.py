@@ -20,11 +20,14 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from emulators.servicebus.broker import QueueOptions
+from emulators.servicebus.server import ServiceBusEmulator
 from functions.chat_http.app import create_app
 from functions.escalation_queue import function
+from functions.ingest_blob import function as ingestion
 from shared import telemetry
 from shared.errors import Unavailable
-from shared.escalation.queue import ESCALATIONS, REQUESTS, ReceivedMessage
+from shared.escalation.queue import ESCALATIONS, QUEUES, REQUESTS, ReceivedMessage
 from shared.exporters import WithoutContent
 from shared.memory.models import Operator
 from shared.services import Services
@@ -67,7 +70,17 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-async def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Services]:
+def queues(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """Settings of the queues; none: those of a laptop."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield {}
+        return
+    with ServiceBusEmulator(dict.fromkeys(QUEUES, QueueOptions())) as bus:
+        yield {"service_bus": bus.connection_string}
+
+
+@pytest.fixture
+async def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queues: dict[str, Any]) -> AsyncIterator[Services]:
     options: Any = {
         "data_dir": tmp_path,
         "auth_mode": "open",
@@ -76,11 +89,13 @@ async def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         "openai_model": "m",
         "model_input_price": 1.0,
         "model_output_price": 2.0,
+        **queues,
     }
     services = Services(Settings(**options))
     telemetry.set_up_metrics()
     vars(services)["chat_client"] = ScriptedChatClient()
-    monkeypatch.setattr(function, "get_services", lambda: services)
+    for module in (function, ingestion):
+        monkeypatch.setattr(module, "get_services", lambda: services)
     yield services
     await services.close()
 
@@ -111,10 +126,21 @@ async def run_trigger(received: ReceivedMessage) -> None:
     await function.escalation_queue.build().get_user_function()(delivered(received), context)
 
 
+def assert_within(spans: InMemorySpanExporter, parents: dict[str, str]) -> None:
+    """Each span is the child of its parent."""
+    found = by_name(spans)
+    for name, parent in parents.items():
+        above, span = found[parent].context, found[name].parent
+        assert above is not None
+        assert span is not None
+        assert span.span_id == above.span_id, f"{name} is not within {parent}"
+
+
 def by_name(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
     return {span.name: span for span in spans.get_finished_spans()}
 
 
+@pytest.mark.parametrize("queues", ["sqlite", "servicebus"], indirect=True)
 async def test_one_trace_from_the_callers_request_to_the_ticket_of_the_helpdesk(
     spans: InMemorySpanExporter, log: io.StringIO, services: Services, http: httpx.AsyncClient
 ) -> None:
@@ -124,6 +150,7 @@ async def test_one_trace_from_the_callers_request_to_the_ticket_of_the_helpdesk(
     answer = await http.post(f"/chat/sessions/{session}/messages", json={"message": "I want to talk to a human please"})
     assert answer.json()["ticket_id"]
     [request] = await services.queue.receive(REQUESTS)
+    assert str(request.message.properties["traceparent"]).startswith(f"00-{CALLER}-")
     await run_trigger(request)
 
     found = by_name(spans)
@@ -137,11 +164,7 @@ async def test_one_trace_from_the_callers_request_to_the_ticket_of_the_helpdesk(
         f"process {REQUESTS}": f"send {REQUESTS}",
         f"send {ESCALATIONS}": f"process {REQUESTS}",
     }
-    for name, parent in parents.items():
-        above, span = found[parent].context, found[name].parent
-        assert above is not None
-        assert span is not None
-        assert span.span_id == above.span_id, f"{name} is not within {parent}"
+    assert_within(spans, parents)
     server = found["POST /chat/sessions/{session_id}/messages"]
     assert server.attributes is not None
     assert server.attributes["http.response.status_code"] == 200
@@ -155,6 +178,47 @@ async def test_one_trace_from_the_callers_request_to_the_ticket_of_the_helpdesk(
     assert (turn["trace_id"], turn["session_id"]) == (CALLER, session)
     [routed] = [line for line in lines if line["message"] == "ticket_routed"]
     assert (routed["trace_id"], routed["invocation_id"]) == (CALLER, "i-1")
+
+
+async def test_a_document_is_one_trace_from_its_event_to_the_index(
+    spans: InMemorySpanExporter, services: Services
+) -> None:
+    context: Any = SimpleNamespace(invocation_id="i-1")
+    data = DOCUMENT.encode()
+    await services.documents.write("lamps.md", data)
+    blob: Any = SimpleNamespace(name="documents/lamps.md", read=lambda: data, blob_properties={}, metadata=None)
+    await ingestion.ingest_blob.build().get_user_function()(blob, context)
+    parents = {"ingest": "process documents"} | dict.fromkeys(["parse", "embed", "index write"], "ingest")
+    assert_within(spans, parents)
+    embedded = by_name(spans)["embed"].attributes
+    assert embedded is not None
+    assert embedded["support.texts"] == len(await services.index.chunks("lamps.md")) > 0
+
+    spans.clear()
+    await services.documents.delete("lamps.md")
+    deleted: Any = SimpleNamespace(
+        event_type="Microsoft.Storage.BlobDeleted",
+        subject="/blobServices/default/containers/documents/blobs/lamps.md",
+        get_json=lambda: {"url": "https://account.blob.core.windows.net/documents/lamps.md"},
+    )
+    await ingestion.forget_blob.build().get_user_function()(deleted, context)
+    assert_within(spans, {"forget": "process documents", "index write": "forget"})
+
+
+async def test_what_a_timer_does_is_within_its_span(spans: InMemorySpanExporter, services: Services) -> None:
+    context: Any = SimpleNamespace(invocation_id="i-1")
+    await services.documents.write("lamps.md", DOCUMENT.encode())
+    timers = {
+        "relay_tickets": function.relay_tickets,
+        "return_silent_conversations": function.return_silent_conversations,
+        "erase_leftovers": function.erase_leftovers,
+        "reconcile_documents": ingestion.reconcile_documents,
+    }
+    for timer in timers.values():
+        await timer.build().get_user_function()(SimpleNamespace(), context)
+    within = dict.fromkeys(["parse", "embed", "index write"], "timer reconcile_documents")
+    assert_within(spans, within)
+    assert {f"timer {name}" for name in timers} <= by_name(spans).keys()
 
 
 async def test_a_message_without_a_trace_or_with_nonsense_is_handled_in_a_new_one(

@@ -41,7 +41,7 @@ def test_a_conversation_is_erased_and_its_receipt_printed(capsys: pytest.Capture
     printed = receipt(capsys, "--session", "s1")
     assert datetime.fromisoformat(str(printed.pop("at"))).tzinfo is UTC
     counts = {"conversations": 1, "messages": 1, "tickets": 0, "facts": 0}
-    assert printed == {"erased": {"session": "s1"}, **counts, "left": {}, "receipt": None}
+    assert printed == {"erased": {"session": "s1"}, **counts, "left": {}, "unchecked": [], "receipt": None}
     assert receipt(capsys, "--session", "s1")["conversations"] == 0
 
 
@@ -78,7 +78,8 @@ def test_a_receipt_is_signed_names_nobody_and_can_be_checked(
     monkeypatch.setenv("TOKEN_SECRET", "0123456789abcdef0123456789abcdef")
     signed = str(receipt(capsys, "--user", "ada")["receipt"])
     claims = receipt(capsys, "--verify", signed, "--user", "ada")
-    assert claims["outcome"] == {"conversations": 2, "messages": 2, "tickets": 0, "facts": 0, "left": {}}
+    counts = {"conversations": 2, "messages": 2, "tickets": 0, "facts": 0}
+    assert claims["outcome"] == {**counts, "left": {}, "unchecked": []}
     assert "ada" not in json.dumps(claims)
     head, body, signature = signed.split(".")
     forged = f"{head}.{body[:-4]}AAAA.{signature}"

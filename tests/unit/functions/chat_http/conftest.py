@@ -24,10 +24,12 @@ from shared.conversation.events import (
     TurnHandedToHuman,
 )
 from shared.conversation.running import RunningTurn
+from shared.erasure import ErasureService
 from shared.errors import InvalidInput, NotFound, PayloadTooLarge, SupportAgentError
 from shared.escalation.ticket import Ticket
 from shared.knowledge.index import DocumentStatus
 from shared.memory.models import Conversation, Erasure, Feedback, Message, Operator, OperatorRole, Rating, Source, Usage
+from shared.personal_data import Person, Remains
 from shared.push.channel import PROTOCOL, ClientUrl
 from shared.push.service import PushService
 from shared.security.ratelimits import LocalHits, RateLimiter
@@ -222,11 +224,29 @@ class FakeConversations:
         return message
 
 
+@dataclass
+class FakePersonalData:
+    """What is found after an erasure, as a test says."""
+
+    found: Remains = field(default_factory=lambda: Remains({}, ()))
+
+    def conversation(self, session_id: str) -> Person:
+        return Person((), {session_id})
+
+    async def customer(self, user_id: str) -> Person:
+        return Person({user_id}, ())
+
+    async def remains(self, person: Person) -> Remains:
+        return self.found
+
+
 class FakeServices:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
         self.conversations = FakeConversations(settings, clock)
+        self.personal_data = FakePersonalData()
+        self.erasure = ErasureService(self.conversations, self.personal_data, secret=SECRET, now=clock)  # pyright: ignore[reportArgumentType]
         self.store = FakeStore(self.conversations.conversations)
         self.queue, self.documents, self.index = Part(), Part(), FakeIndex()
         self.tokens = Tokens(SECRET, operator_minutes=60, now=clock)

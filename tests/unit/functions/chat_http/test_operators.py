@@ -1,11 +1,17 @@
+import base64
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from functions.chat_http import operators
+from shared.errors import InvalidInput
 from shared.memory.models import Operator
+from shared.personal_data import Remains
+from shared.security import receipts
 from shared.security.passwords import DUMMY_HASH, hash_password
+from tests.unit.functions.chat_http.conftest import SECRET
 
 PASSWORD = "correct horse battery staple"
 HASH = hash_password(PASSWORD)
@@ -28,8 +34,38 @@ async def test_an_operator_signs_in_and_may_erase_a_customer(with_ada: Any) -> N
     await with_ada.start("user123")
     await with_ada.start("user123")
     headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
-    receipt = await with_ada.http.delete("/customers/user123", headers=headers)
-    assert receipt.json() == {"conversations": 2, "messages": 0, "tickets": 0, "facts": 0}
+    receipt = (await with_ada.http.delete("/customers/user123", headers=headers)).json()
+    assert (receipt["conversations"], receipt["left"], receipt["unchecked"]) == (2, {}, [])
+
+
+async def test_the_receipt_of_an_erasure_is_signed_and_names_nobody(with_ada: Any) -> None:
+    await with_ada.start("user123")
+    receipt = (await with_ada.http.delete("/customers/user123", headers=with_ada.operator())).json()
+    claims = receipts.read(SECRET, receipt["receipt"], "user/user123")
+    assert claims["outcome"] == {key: receipt[key] for key in receipt if key not in ("at", "receipt")}
+    assert claims["iat"] == datetime.fromisoformat(receipt["at"]).timestamp()
+    assert "user123" not in json.dumps(claims)
+    # Somebody else's name, a count that was changed, another key: none of them passes.
+    head, body, signature = receipt["receipt"].split(".")
+    forged = json.loads(base64.urlsafe_b64decode(body + "=="))
+    forged["outcome"]["conversations"] = 2
+    changed = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode().rstrip("=")
+    for secret, text, subject in (
+        (SECRET, receipt["receipt"], "user/user124"),
+        (SECRET, f"{head}.{changed}.{signature}", "user/user123"),
+        (SECRET[::-1], receipt["receipt"], "user/user123"),
+    ):
+        with pytest.raises(InvalidInput):
+            receipts.read(secret, text, subject)
+
+
+async def test_what_an_erasure_leaves_is_named(with_ada: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with_ada.services.personal_data.found = Remains({"Ticket": 1}, ("DeadLetter",))
+    receipt = (await with_ada.http.delete("/customers/user123", headers=with_ada.operator())).json()
+    assert (receipt["left"], receipt["unchecked"]) == ({"Ticket": 1}, ["DeadLetter"])
+    outcome = receipts.read(SECRET, receipt["receipt"])["outcome"]
+    assert (outcome["left"], outcome["unchecked"]) == ({"Ticket": 1}, ["DeadLetter"])
+    assert "erasure_incomplete" in caplog.messages
 
 
 async def test_unknown_users_and_wrong_passwords_look_the_same(

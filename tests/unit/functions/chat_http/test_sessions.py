@@ -2,6 +2,9 @@ from typing import Any
 
 import pytest
 
+from shared.security import receipts
+from tests.unit.functions.chat_http.conftest import SECRET
+
 
 async def test_a_conversation_begins_with_a_token_and_a_greeting(api: Any) -> None:
     response = await api.http.post("/chat/sessions", json={"user_id": "user123"})
@@ -168,7 +171,10 @@ async def test_a_conversation_can_be_erased_and_is_gone(api: Any, problem: Any) 
     erased = await api.http.delete(path, headers=token)
 
     assert erased.status_code == 200
-    assert erased.json() == {"conversations": 1, "messages": 1, "tickets": 0, "facts": 0}
+    counts = {"conversations": 1, "messages": 1, "tickets": 0, "facts": 0, "left": {}, "unchecked": []}
+    receipt = erased.json().pop("receipt")
+    assert erased.json() == {**counts, "at": "2026-05-04T12:00:10Z", "receipt": receipt}
+    assert receipts.read(SECRET, receipt, f"session/{path.rpartition('/')[2]}")["outcome"] == counts
     problem(await api.http.get(f"{path}/history", headers=token), 404)
     problem(await api.http.post(f"{path}/messages", json={"message": "Hi"}, headers=token), 404)
     problem(await api.http.post(f"{path}/token", headers=token), 404)
