@@ -64,6 +64,13 @@ class ServerProcess:
             time.sleep(0.05)
 
     @property
+    def pid(self) -> int:
+        """Raises `RuntimeError` if it was not started, or was killed."""
+        if self._process is None:
+            raise RuntimeError("not started")
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

@@ -16,6 +16,7 @@ Services raise these; only the HTTP edge turns them into status codes, only the 
     │   └── TurnInProgress          another turn of this conversation is being answered 409, Retry-After
     ├── RateLimited                 too many requests from this client                  429, Retry-After
     ├── DocumentRejected            a document that cannot be read; says why to its editor
+    ├── Overloaded                  more is asked than this process can answer          503, Retry-After
     └── Unavailable                 a store or a queue does not answer                  503, Retry-After
 
 The message of each is written for the person who can act on it, and is safe to show: it holds no secret, no stack
@@ -91,6 +92,10 @@ class DocumentRejected(SupportAgentError):
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class Overloaded(RetryLater):
+    """More turns than this process can answer: whoever sent this one did nothing wrong, and nothing was stored."""
 
 
 class Unavailable(RetryLater):

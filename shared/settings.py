@@ -152,6 +152,12 @@ class Settings(BaseSettings):
     parse_timeout_seconds: Seconds = Field(60, description="Longest time for reading one document.")
     parse_memory_mb: PositiveInt = Field(1024, description="Most memory for reading one document.")
 
+    # ---- limits of a process
+    turns_at_once: PositiveInt = Field(
+        32, description="Messages that a process answers at once; as many more wait, and what comes beyond is refused."
+    )
+    turn_wait_seconds: Seconds = Field(1, description="Longest wait of such a message for its place.")
+
     # ---- limits of a request
     max_message_chars: PositiveInt = Field(4000, description="Longest message.")
     max_attachments: PositiveInt = Field(5, description="Most attachments of one message.")

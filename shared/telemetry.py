@@ -218,6 +218,7 @@ def _begin_at_zero() -> None:
     degraded_answers.add(0, {"error": "IndexUnavailable"})
     model_cost.add(0)
     sessions_started.add(0)
+    shed_turns.add(0)
 
 
 class Level:
@@ -341,6 +342,12 @@ cosmos_charge = _meter.create_histogram(
     unit="{RU}",
     explicit_bucket_boundaries_advisory=CHARGE_BUCKETS,
     description="Request units of calls to Cosmos DB, by container",
+)
+turns_in_hand = _meter.create_up_down_counter(
+    "support_turns_in_hand", description="Turns that this instance is answering"
+)
+shed_turns = _meter.create_counter(
+    "support_shed_turns", description="Messages refused because more came than can be answered"
 )
 rejected_requests = _meter.create_counter("support_rejected_requests", description="Requests refused, by status code")
 feedback = _meter.create_counter("support_feedback", description="Ratings of answers, by rating")

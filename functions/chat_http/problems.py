@@ -21,6 +21,7 @@ from shared.errors import (
     InvalidInput,
     NoPushChannel,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     RateLimited,
     RetryLater,
@@ -63,6 +64,7 @@ ERRORS: dict[type[SupportAgentError], Kind] = {
     Conflict: Kind(409, "conflict", "Not possible in the present state"),
     TurnInProgress: Kind(409, "turn-in-progress", "An earlier message is still being answered"),
     RateLimited: Kind(429, "rate-limited", "Too many requests"),
+    Overloaded: Kind(503, "overloaded", "More is asked than can be answered right now"),
     Unavailable: Kind(503, "unavailable", "A part of the service does not answer"),
 }
 """Errors that are not here are our own fault: 500, and nothing is told."""
@@ -127,7 +129,7 @@ def response(
 
 def response_to(error: SupportAgentError) -> Response:
     kind = kind_of(error)
-    if kind.status >= 500:
+    if kind.status >= 500 and not isinstance(error, Overloaded):  # a line for each would be a load of its own
         logger.error("request failed", extra={"status": kind.status}, exc_info=error)
         telemetry.errors.add(1, {"place": "http", "error": type(error).__name__})
     headers: dict[str, str] = {}
@@ -210,7 +212,7 @@ _MEANINGS = {
     422: "A field is missing or wrong; `errors` says which.",
     429: "Too many requests from this client.",
     500: "Something went wrong on our side.",
-    503: "A part of the service does not answer.",
+    503: "A part of the service does not answer, or more is asked than can be answered.",
 }
 
 

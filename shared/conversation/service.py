@@ -13,6 +13,7 @@ from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 
 from shared import telemetry
+from shared.conversation.admission import Admission
 from shared.conversation.agent import SupportAgent
 from shared.conversation.attachments import Parser, Upload, read_attachments
 from shared.conversation.events import (
@@ -108,6 +109,7 @@ class ConversationService:
         self._settings = settings
         self._now = now
         self._links = LinkPolicy(settings.link_hosts.split(","), origins=settings.allowed_origins.split(","))
+        self._admission = Admission(settings.turns_at_once, settings.turn_wait_seconds)
         self._running: set[asyncio.Task[None]] = set()
 
     # ---- a conversation begins
@@ -156,30 +158,45 @@ class ConversationService:
         """Store the customer's message and start to answer it. Once this returns, nothing is lost.
 
         Sending the same client_message_id again returns the first answer, or goes on with an answer that was cut off.
-        Raises `InvalidInput` (and its kinds), `NotFound`, `TurnInProgress`, `Unavailable`; then nothing was stored.
+        Raises `InvalidInput` (and its kinds), `NotFound`, `TurnInProgress`, `Overloaded`, `Unavailable`; then nothing
+        was stored.
         """
         message = self._customer_message(session_id, text, client_message_id)
         checked = check_uploads(
             uploads, max_files=self._settings.max_attachments, max_bytes=self._settings.max_attachment_bytes
         )
-        if checked:
-            await self._store.get(session_id)  # no parsing for a conversation that does not exist
-            message = replace(message, attachments=await read_attachments(checked, self._parser))
+        await self._admission.enter()
+        task = None
+        try:
+            opened = await self._open(message, checked)
+            running = RunningTurn(opened.message, answer_id(opened.message))
+            if opened.answer:
+                running.finish(list(_replayed(opened.answer)))
+            else:
+                self._push.tell(session_id, message_frame(opened.message))
+                task = asyncio.create_task(self._run(opened, running), name=f"turn {message.id}")
+                self._running.add(task)
+                task.add_done_callback(self._ended)
+        finally:
+            if task is None:  # else the turn keeps its place to its end, whether or not anybody reads along
+                self._admission.leave()
+        return running
+
+    async def _open(self, message: Message, uploads: Sequence[Upload]) -> OpenTurn:
+        """The first batch."""
+        if uploads:
+            await self._store.get(message.session_id)  # no parsing for a conversation that does not exist
+            message = replace(message, attachments=await read_attachments(uploads, self._parser))
         with telemetry.span("store open_turn"):
-            opened = await self._store.open_turn(
+            return await self._store.open_turn(
                 message,
                 lease_until=self._now() + timedelta(seconds=self._settings.turn_timeout_seconds + 10),
                 history=HISTORY,
             )
-        running = RunningTurn(opened.message, answer_id(opened.message))
-        if opened.answer:
-            running.finish(list(_replayed(opened.answer)))
-            return running
-        self._push.tell(session_id, message_frame(opened.message))
-        task = asyncio.create_task(self._run(opened, running), name=f"turn {message.id}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return running
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._admission.leave()
 
     async def _run(self, opened: OpenTurn, running: RunningTurn) -> None:
         """One turn, to its end, whether or not anybody reads along. Never raises."""

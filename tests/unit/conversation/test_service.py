@@ -22,7 +22,15 @@ from shared.conversation.events import (
     TurnHandedToHuman,
 )
 from shared.conversation.service import OFFERED, ConversationService
-from shared.errors import DocumentRejected, InvalidInput, NotFound, PayloadTooLarge, TurnInProgress, Unavailable
+from shared.errors import (
+    DocumentRejected,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    TurnInProgress,
+    Unavailable,
+)
 from shared.escalation.dead_letters import DeadLetters
 from shared.escalation.folder import FolderTranscriptStore
 from shared.escalation.intents import load_intents
@@ -84,7 +92,10 @@ async def make_chat(tmp_path: Path) -> AsyncIterator[MakeChat]:
     settings = Settings(auth_mode="open", data_dir=tmp_path, company_name="Kavendry", turn_timeout_seconds=5)
 
     async def make(
-        *passages: tuple[str, str, float], model: ScriptedChatClient | None = None, user_id: str | None = "ada"
+        *passages: tuple[str, str, float],
+        model: ScriptedChatClient | None = None,
+        user_id: str | None = "ada",
+        **limits: Any,
     ) -> Chat:
         knowledge: Any = GivenKnowledge(*passages)
         agent = SupportAgent(model or extractive_client(), extractive_client() if model else None, knowledge, settings)
@@ -99,7 +110,7 @@ async def make_chat(tmp_path: Path) -> AsyncIterator[MakeChat]:
             leftovers=Leftovers(store, transcripts, DeadLetters(queue)),
             policy=EscalationPolicy(HashEmbedder(), load_intents()),
             push=push,
-            settings=settings,
+            settings=settings.model_copy(update=limits),
             now=lambda: NOW,
         )
         conversation, _ = await service.start(user_id)
@@ -561,3 +572,56 @@ async def test_an_erased_conversation_is_gone(make_chat: MakeChat) -> None:
         await chat.service.history(chat.session_id)
     with pytest.raises(NotFound):
         await chat.store.ticket(str(answer.ticket_id), chat.session_id)
+
+
+# ---- more than can be answered
+
+
+def waits_for(gate: asyncio.Event) -> Step:
+    async def step(messages: Any) -> AsyncIterator[Any]:
+        await gate.wait()
+        async for content in says("Express delivery costs 9.90 EUR. [1]")(messages):
+            yield content
+
+    return step
+
+
+async def test_what_comes_beyond_the_limit_is_refused_and_not_stored(make_chat: MakeChat) -> None:
+    gate = asyncio.Event()
+    model = scripted(waits_for(gate), says("Express delivery costs 9.90 EUR. [1]"))
+    chat = await make_chat(SHIPPING, model=model, turns_at_once=1, turn_wait_seconds=0)
+    other, _ = await chat.service.start(None)
+    first = await chat.service.begin_turn(chat.session_id, "What does express cost?")
+
+    with pytest.raises(Overloaded):
+        await chat.service.begin_turn(other.session_id, "And standard?", client_message_id="again")
+    _, stored = await chat.service.history(other.session_id)
+    assert [message.role for message in stored] == ["assistant"]
+
+    gate.set()
+    answer = await first.result()
+    assert answer
+    assert "9.90" in answer.text
+    await chat.service.drain(seconds=60)
+    again = await chat.service.begin_turn(other.session_id, "And standard?", client_message_id="again")
+    assert await again.result()
+
+
+async def test_a_message_that_cannot_be_answered_keeps_no_place(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING, turns_at_once=1, turn_wait_seconds=60)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await chat.service.begin_turn("00000000-0000-4000-8000-000000000000", "Hello?")
+    first = await chat.say("What does express cost?", client_message_id="once")
+    assert await chat.say("What does express cost?", client_message_id="once") == first
+    assert await chat.say("What does standard cost?")
+
+
+async def test_a_person_is_not_kept_from_answering_by_it(make_chat: MakeChat) -> None:
+    gate = asyncio.Event()
+    chat = await make_chat(SHIPPING, model=scripted(waits_for(gate)), turns_at_once=1, turn_wait_seconds=0)
+    waiting, _ = await chat.service.start(None)
+    running = await chat.service.begin_turn(chat.session_id, "What does express cost?")
+    assert (await chat.service.escalate(waiting.session_id)).ticket_id
+    gate.set()
+    assert await running.result()

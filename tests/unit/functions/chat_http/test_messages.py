@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Conflict, TurnInProgress, Unavailable
+from shared.errors import Conflict, Overloaded, TurnInProgress, Unavailable
 
 ANSWER = "Choose Forgot password on the sign-in page. [1] A link comes by mail. [1]"
 FORM = "application/x-www-form-urlencoded"
@@ -234,3 +234,19 @@ async def test_a_turn_that_fails_is_a_problem_for_a_json_client(api: Any, proble
     path, token = await api.start()
     refused = problem(await api.http.post(f"{path}/messages", json={"message": "Hi"}, headers=token), 503)
     assert refused["detail"] == "The answer took too long. Please try again."
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_too_many_at_once_is_told_with_when_to_come_again(
+    api: Any, problem: Any, caplog: pytest.LogCaptureFixture, accept: str
+) -> None:
+    path, token = await api.start()
+    api.services.conversations.refuse = Overloaded("Too much is being asked right now.", retry_after=5)
+
+    response = await api.http.post(f"{path}/messages", json={"message": "Hello?"}, headers=token | {"Accept": accept})
+
+    assert problem(response, 503)["type"] == "urn:support-agent:problem:overloaded"
+    assert response.headers["retry-after"] == "5"
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert (await api.http.get("/health/")).status_code == 200
+    assert (await api.http.get(f"{path}/history", headers=token)).status_code == 200
