@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -24,7 +25,7 @@ _NUMBER = re.compile(r'"n": (\d+)')
 NOTHING = "I do not know."
 
 
-def answer(messages: list[dict[str, object]]) -> str:
+def answer(messages: list[dict[str, Any]]) -> str:
     """A sentence of what was said before the last message."""
     *before, last = [_text(message) for message in messages]
     told = "\n".join(before) or last
@@ -36,11 +37,10 @@ def answer(messages: list[dict[str, object]]) -> str:
     return f"{sentence[0].removesuffix('.')} [{numbers[-1]}]." if numbers else sentence[0]
 
 
-def _text(message: dict[str, object]) -> str:
+def _text(message: dict[str, Any]) -> str:
+    """Its content may come in parts."""
     content = message.get("content") or ""
-    if isinstance(content, str):
-        return content
-    return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))  # pyright: ignore
+    return content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
 
 
 async def completions(request: Request) -> Response:
@@ -54,7 +54,10 @@ async def completions(request: Request) -> Response:
 
     async def chunks() -> AsyncIterator[str]:
         # A word each, as models do.
-        for delta in [{"role": "assistant", "content": ""}, *({"content": word} for word in re.findall(r"\S+\s*", said))]:
+        for delta in [
+            {"role": "assistant", "content": ""},
+            *({"content": word} for word in re.findall(r"\S+\s*", said)),
+        ]:
             yield _event({**common, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
         yield _event({**common, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         if (asked.get("stream_options") or {}).get("include_usage"):
@@ -64,7 +67,7 @@ async def completions(request: Request) -> Response:
     return StreamingResponse(chunks(), media_type="text/event-stream")
 
 
-def _event(chunk: dict[str, object]) -> str:
+def _event(chunk: dict[str, Any]) -> str:
     return f"data: {json.dumps({**chunk, 'object': 'chat.completion.chunk'})}\n\n"
 
 

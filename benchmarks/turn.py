@@ -86,7 +86,9 @@ class Ours:
         if self._asked % PER_CONVERSATION == 0:
             self.session = self._app.new_session(self._client)
         self._asked += 1
-        return timed(lambda: self._client.post(f"/chat/sessions/{self.session}/messages", {"message": question}, accept))
+        return timed(
+            lambda: self._client.post(f"/chat/sessions/{self.session}/messages", {"message": question}, accept)
+        )
 
 
 class Peer:
@@ -242,7 +244,9 @@ def ratios(found: dict[str, Any]) -> list[Ratio]:
 def milliseconds(found: dict[str, Any]) -> dict[str, float]:
     """Medians, to see where the time goes; they are this machine's."""
     keyless = found["keyless"]
-    medians = {name: statistics.median(column) for name, column in zip(PARTS, zip(*keyless["parts"], strict=True), strict=True)}
+    medians = {
+        name: statistics.median(column) for name, column in zip(PARTS, zip(*keyless["parts"], strict=True), strict=True)
+    }
     medians |= {f"keyless turn, {kind}": statistics.median(keyless[kind]) for kind in ("json", "events")}
     medians |= {name: statistics.median(seconds) for name, seconds in found["beside peer"].items()}
     return {name: round(seconds * 1000, 2) for name, seconds in medians.items()}

@@ -93,7 +93,7 @@ def _config(question: Question) -> dict:
 
 
 class Server(uvicorn.Server):
-    async def startup(self, sockets=None) -> None:
+    async def startup(self, sockets: list | None = None) -> None:
         await super().startup(sockets)
         print("ready " + json.dumps({name: importlib.metadata.version(name) for name in PACKAGES.split()}), flush=True)
 
