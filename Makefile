@@ -2,7 +2,8 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index eval infra-check lint format types lock \
+.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench bench-turn bench-cold-start \
+	bench-ingestion bench-index bench-widget eval infra-check lint format types lock \
 	setup setup-dev setup-test clean
 
 help: ## Show this list
@@ -35,6 +36,18 @@ widget: setup-dev ## Build the web widget from widget/ (needs Node) and print th
 
 eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: small ones of our own), with gates
 	@$(PY) -m evaluation $(DATA) $(ARGS)
+
+bench: setup-test ## Run all benchmarks (ARGS="--write" for the documentation, ARGS="turn cold_start" for some)
+	@$(PY) -m benchmarks $(ARGS)
+
+bench-turn: setup-dev ## Measure a turn beside its parts and beside a LangGraph app (ARGS for options)
+	@$(PY) -m benchmarks.turn $(ARGS)
+
+bench-cold-start: setup-test ## Measure the way from a process's start to its first answer
+	@$(PY) -m benchmarks.cold_start $(ARGS)
+
+bench-widget: setup-test ## Measure what the widget costs a page
+	@$(PY) -m benchmarks.widget_load $(ARGS)
 
 bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DATA=FOLDER for a corpus, ARGS for options)
 	@$(PY) -m benchmarks.ingestion $(if $(DATA),--data $(DATA)) $(ARGS)

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 MODEL = "mock"
-_SENTENCE = re.compile(r"[A-Z][^.!?\"\\\n|*#\[\]]{30,200}[a-z]\.(?=\s|$)")
+_SENTENCE = re.compile(r"[A-Z][^.!?\"\\\n|*#\[\]]{30,200}[a-z]\.(?=[\s\"\\]|$)")
 _NUMBER = re.compile(r'"n": (\d+)')
 NOTHING = "I do not know."
 
