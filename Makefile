@@ -2,7 +2,8 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index bench-push eval infra-check infra-faults lint format types lock \
+.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench bench-turn bench-cold-start \
+	bench-ingestion bench-index bench-load bench-widget bench-push eval infra-check infra-faults lint format types lock \
 	setup setup-dev setup-test clean
 
 help: ## Show this list
@@ -36,11 +37,26 @@ widget: setup-dev ## Build the web widget from widget/ (needs Node) and print th
 eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: small ones of our own), with gates
 	@$(PY) -m evaluation $(DATA) $(ARGS)
 
+bench: setup-test ## Run all benchmarks (ARGS="--write" for the documentation, ARGS="turn cold_start" for some)
+	@$(PY) -m benchmarks $(ARGS)
+
+bench-turn: setup-dev ## Measure a turn beside its parts and beside a LangGraph app (ARGS for options)
+	@$(PY) -m benchmarks.turn $(ARGS)
+
+bench-cold-start: setup-test ## Measure the way from a process's start to its first answer
+	@$(PY) -m benchmarks.cold_start $(ARGS)
+
+bench-widget: setup-test ## Measure what the widget costs a page
+	@$(PY) -m benchmarks.widget_load $(ARGS)
+
 bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DATA=FOLDER for a corpus, ARGS for options)
 	@$(PY) -m benchmarks.ingestion $(if $(DATA),--data $(DATA)) $(ARGS)
 
 bench-push: setup-dev ## Hold 1,000 connections to the laptop's hub and push 50 messages a second (ARGS for options)
 	@$(PY) -m benchmarks.push $(ARGS)
+
+bench-load: setup-test ## Measure load up to saturation, a soak, overload, and two instances (ARGS="--soak 900")
+	@$(PY) -m benchmarks.load $(ARGS)
 
 bench-index: setup-dev ## Measure the search index at 1,000 to 100,000 chunks (ARGS="--sizes …")
 	@$(PY) -m benchmarks.index_scale $(ARGS)

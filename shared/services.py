@@ -148,7 +148,9 @@ class Services:
 
     @cached_property
     def embedder(self) -> Embedder:
-        return self._make_embedder()
+        from shared.knowledge.remembering import RememberingEmbedder
+
+        return RememberingEmbedder(self._make_embedder())
 
     @cached_property
     def _make_embedder(self) -> Callable[[], Embedder]:

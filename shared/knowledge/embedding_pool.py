@@ -105,8 +105,11 @@ class EmbeddingPool:
         raise Unavailable("The processes that embed do not last; their error output says why.")
 
     def _take(self) -> _Worker:
-        if not self._idle.empty():
-            return self._idle.get()
+        while not self._idle.empty():
+            worker = self._idle.get()
+            if worker.runs:
+                return worker
+            self._discard(worker)  # it ended while it had nothing to do: no fault of the next texts
         with self._guard:
             if self._threads is None:
                 raise Unavailable("The processes that embed were ended.")
@@ -145,6 +148,10 @@ class _Worker:
             raise TimeoutError
         vectors: Any = self._pipe.recv()
         return vectors
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
 
     def kill(self) -> int:
         """Its exit code."""

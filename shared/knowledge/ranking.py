@@ -155,7 +155,7 @@ def _topic(named: Sequence[str], headings: Sequence[str]) -> Array:
     topic = np.zeros(len(headings))
     if not named:
         return topic
-    held = [frozenset(_terms(heading).tolist()) for heading in headings]
+    held = [_distinct_terms(heading) for heading in headings]
     frequency = Counter(chain.from_iterable(held))
     rarity = {term: math.log(1 + len(headings) / frequency[term]) for term in frequency}
     totals = np.array([sum(rarity[term] for term in heading) for heading in held])
@@ -170,6 +170,11 @@ def _topic(named: Sequence[str], headings: Sequence[str]) -> Array:
 def _terms(text: str) -> NDArray[np.int64]:
     """The hashes of its terms, in order: small to keep, and numpy can count them."""
     return np.fromiter(map(hash, terms(text)), np.int64)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _distinct_terms(heading: str) -> frozenset[int]:
+    return frozenset(_terms(heading).tolist())
 
 
 def _groups(matches: Sequence[Match]) -> NDArray[np.intp]:

@@ -41,8 +41,6 @@ CODES = 4
 """Codes that are looked up; a pasted log has dozens, and each costs a search."""
 CODE_CANDIDATES = 20
 """Chunks taken for a code: more than are asked for, because `2.3` is also found in `12.3` and `2.31`."""
-CACHED_VECTORS = 1_000
-"""Vectors of messages and questions that are kept: 1.5 MB with 384 dimensions."""
 CACHED_RESULTS = 250
 """Results that are kept: some 3 MB with six passages each."""
 
@@ -50,12 +48,11 @@ _HEX = re.compile("0x", re.IGNORECASE)
 
 
 class Retriever:
-    """Keeps vectors of questions, and what was found as long as the index stays as it is."""
+    """Keeps what was found as long as the index stays as it is."""
 
     def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
         self._embedder = embedder
         self._index = index
-        self._vectors = Cache[Vectors]("vectors", CACHED_VECTORS)
         self._results = Cache[Sequence[Passage]]("passages", CACHED_RESULTS)
 
     async def retrieve(
@@ -92,14 +89,10 @@ class Retriever:
         return found
 
     async def _vector(self, asked: Parts) -> Vectors:
-        known = {text: self._vectors.get(text) for text, _ in asked.weighted}
-        vectors = {text: vector for text, vector in known.items() if vector is not None}
-        if missing := [text for text in known if text not in vectors]:
-            made = await asyncio.to_thread(lambda: [self._embedder.embed_query(text) for text in missing])
-            for text, vector in zip(missing, made, strict=True):
-                self._vectors.put(text, vector)
-                vectors[text] = vector
-        return query_vector([(vectors[text], weight) for text, weight in asked.weighted])
+        def work() -> Vectors:
+            return query_vector([(self._embedder.embed_query(text), weight) for text, weight in asked.weighted])
+
+        return await asyncio.to_thread(work)
 
     async def _search(
         self, wanted: Sequence[str], asked: Parts, vector: Vectors, limit: int, filters: Filters

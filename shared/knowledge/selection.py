@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from shared.knowledge.chunking import identifier
 from shared.knowledge.index import Chunk
-from shared.knowledge.ranking import Passage
+from shared.knowledge.ranking import REMEMBERED, Passage
 
 LONGEST = 2_400
 """Characters of a passage made of several chunks: about two full ones."""
@@ -52,12 +53,18 @@ def select(ranked: Sequence[Passage], limit: int) -> list[Passage]:
 def _distinct(ranked: Sequence[Passage]) -> list[Passage]:
     best: dict[str, Passage] = {}
     for passage in ranked:
-        text = " ".join(passage.chunk.text.split())
+        text = _plain(passage.chunk.text)
         key = text if len(text) >= BY_CHANCE else f"{passage.chunk.breadcrumb}\n{text}"
         first = best.setdefault(key, passage)
         if first is not passage and passage.chunk.document not in (first.chunk.document, *first.copies):
             best[key] = replace(first, copies=(*first.copies, passage.chunk.document))
     return list(best.values())
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _plain(text: str) -> str:
+    """Words with a space between them."""
+    return " ".join(text.split())
 
 
 def _join(selected: list[Passage], passage: Passage) -> bool:

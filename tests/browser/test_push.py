@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import WebSocketRoute, expect
+from playwright.async_api import WebSocket, WebSocketRoute, expect
 
 from tests.browser.conftest import Desk, Visitor
 from tests.browser.test_people import HUMAN, READ, ticket_of
@@ -15,12 +16,18 @@ SECOND = 1_000
 
 
 async def test_a_reply_is_there_within_a_second(visitor: Visitor, desk: Desk) -> None:
-    connected = visitor.page.expect_websocket(lambda socket: "/client/hubs/" in socket.url)
-    async with connected as socket:
-        window = await visitor.opened()
-        await visitor.answer(HUMAN)
-        ticket = await ticket_of(visitor)
-    await (await socket.value).wait_for_event("framereceived")
+    connected = asyncio.Event()
+
+    def joined(socket: WebSocket) -> None:
+        if "/client/hubs/" in socket.url:
+            socket.on("framereceived", lambda _: connected.set())
+
+    visitor.page.on("websocket", joined)
+    window = await visitor.opened()
+    await visitor.answer(HUMAN)
+    ticket = await ticket_of(visitor)
+    async with asyncio.timeout(30):
+        await connected.wait()
     await visitor.page.clock.install()  # from now on no time passes: nothing is asked by the clock
     desk.claim(ticket)
     await expect(window.locator(".remark")).to_contain_text("Ada Lindqvist has joined", timeout=SECOND)

@@ -178,6 +178,7 @@ async def test_containing_gives_the_nearest_first(index: VectorIndex) -> None:
 
 async def test_upsert_replaces(index: VectorIndex) -> None:
     await index.upsert([chunk(1, product="Solo", old=True)], np.stack([axis(0)]))
+    assert len(await index.query(axis(1), limit=5)) == 1  # what was read before is not told again
     changed = replace(chunk(1, product="Duo"), version="v2", start=7, end=9)
     await index.upsert([changed], np.stack([axis(1)]))
     assert await index.count() == 1
@@ -188,12 +189,24 @@ async def test_upsert_replaces(index: VectorIndex) -> None:
 
 async def test_refresh_changes_everything_but_the_vector(index: VectorIndex) -> None:
     await index.upsert([chunk(1, product="Solo", old=True), chunk(2)], np.stack([axis(0), axis(1)]))
+    assert len(await index.query(axis(0), limit=2)) == 2
     moved = replace(chunk(1, product="Duo"), version="v2", start=7, end=9)
     await index.refresh([moved])
     [match] = await index.query(axis(0), limit=1)
     assert match.chunk == moved
     assert match.distance == pytest.approx(0, abs=1e-6)
     assert await index.count() == 2
+
+
+async def test_what_another_process_changed_is_read_anew(index: VectorIndex, open_index: Open) -> None:
+    reader = open_index()
+    await index.upsert([chunk(1, product="Solo")], np.stack([axis(0)]))
+    await index.put_records([record("faq.md")])
+    assert [match.chunk for match in await reader.query(axis(0), limit=1)] == [chunk(1, product="Solo")]
+    moved = replace(chunk(1, product="Duo"), version="v2")
+    await index.refresh([moved])
+    await index.put_records([record("faq.md")])
+    assert [match.chunk for match in await reader.query(axis(0), limit=1)] == [moved]
 
 
 async def test_delete_removes_only_what_is_named(index: VectorIndex) -> None:

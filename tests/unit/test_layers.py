@@ -1,10 +1,11 @@
 """Data flows one way: trigger → service → port → adapter. What may import what, read from the source."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,28 @@ FORBIDDEN = {
     "functions": ("local", "tools", "emulators"),
     "tools": ("local", "functions", "emulators"),
 }
-HEAVY = (
-    *("chromadb", "onnxruntime", "markitdown", "openai", "sentence_transformers", "torch"),
-    *("azure.identity", "azure.monitor", "azure.cosmos", "azure.servicebus", "azure.storage.blob"),
-    "azure.messaging.webpubsubservice",
+NOT_AT_START = (
+    *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "agent_framework"),
+    *("chromadb", "onnxruntime", "tokenizers", "numpy", "semantic_text_splitter", "snowballstemmer", "yaml"),
+    *("bs4", "lxml", "openpyxl", "pptx", "pypdfium2", "jwt", "cryptography", "httpx", "aiohttp", "grpc"),
+    *("opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client"),
+    *(
+        "azure.core",
+        "azure.identity",
+        "azure.messaging",
+        "azure.monitor",
+        "azure.cosmos",
+        "azure.servicebus",
+        "azure.storage",
+    ),
 )
+"""An instance that only indexes the app, or answers a health check, needs none of them."""
+NOT_BY_A_TURN = (
+    *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "aiohttp"),
+    *("bs4", "lxml", "openpyxl", "pptx", "pypdfium2", "azure.monitor", "opentelemetry.exporter.otlp.proto.http"),
+    *("azure.core", "azure.identity", "azure.cosmos", "azure.servicebus", "azure.storage"),
+)
+"""Nor does a laptop's keyless answer need these. What Chroma imports is its own choice."""
 
 
 def imported(file: Path) -> Iterator[str]:
@@ -74,7 +92,35 @@ def test_only_the_composition_root_chooses_adapters() -> None:
     assert choosers == {"shared/services.py"}
 
 
+def loaded_by(program: str, names: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """Those of these modules, or packages, that a fresh process has loaded after the program."""
+    program += "\nimport sys; print('\\n'.join(['', *sys.modules]))"
+    command, inherited = [sys.executable, "-c", program], {"PATH": os.environ["PATH"]}
+    run = subprocess.run(command, cwd=ROOT, env=inherited | environ, capture_output=True, text=True, check=True)
+    return [name for name in names if name in run.stdout.splitlines()]
+
+
 def test_nothing_heavy_is_loaded_by_starting_the_app() -> None:
-    program = "import function_app, sys; print('\\n'.join(sys.modules))"
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert [name for name in HEAVY if name in run.stdout.splitlines()] == []
+    assert loaded_by("import function_app", NOT_AT_START, {}) == []
+
+
+def test_a_turn_on_a_laptop_loads_nothing_of_azure_nor_any_parser(tmp_path: Path) -> None:
+    program = """
+import asyncio, function_app
+from shared.services import get_services
+
+async def ask():
+    services = get_services()
+    conversation, _ = await services.conversations.start(None)
+    turn = await services.conversations.begin_turn(conversation.session_id, "How long does delivery take?")
+    assert (await turn.result()).text
+    await services.close()
+
+asyncio.run(ask())
+"""
+    settings = {"AUTH_MODE": "open", "DATA_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}
+    assert loaded_by(program, NOT_BY_A_TURN, settings) == []
+
+
+def test_the_test_would_see_what_is_loaded() -> None:
+    assert loaded_by("import numpy, json", ("numpy", "json", "yaml"), {}) == ["numpy", "json"]

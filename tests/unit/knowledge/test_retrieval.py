@@ -13,6 +13,7 @@ from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import Filters
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Match, Scalar
 from shared.knowledge.ranking import Passage
+from shared.knowledge.remembering import RememberingEmbedder
 from shared.knowledge.retrieval import CODES, Retriever
 from tests.fakes import HashEmbedder, InMemoryIndex
 
@@ -215,7 +216,7 @@ async def test_the_same_question_is_searched_and_embedded_once() -> None:
     embedded: list[str] = []
     embed_query = library.embedder.embed_query
     library.embedder.embed_query = lambda text: embedded.append(text) or embed_query(text)
-    retriever = Retriever(library.embedder, library.index)
+    retriever = Retriever(RememberingEmbedder(library.embedder), library.index)
 
     first = await retriever.retrieve(QUESTIONS[0])
     assert await retriever.retrieve(QUESTIONS[0]) == first
