@@ -18,7 +18,7 @@ from itertools import batched
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -105,11 +105,10 @@ class EmbeddingPool:
         raise Unavailable("The processes that embed do not last; their error output says why.")
 
     def _take(self) -> _Worker:
-        while not self._idle.empty():
-            worker = self._idle.get()
-            if worker.runs:
-                return worker
-            self._discard(worker)  # it ended while it had nothing to do: no fault of the next texts
+        with contextlib.suppress(Empty):
+            while not (worker := self._idle.get_nowait()).runs:
+                self._discard(worker)  # it ended while it had nothing to do: no fault of the next texts
+            return worker
         with self._guard:
             if self._threads is None:
                 raise Unavailable("The processes that embed were ended.")
