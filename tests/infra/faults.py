@@ -397,7 +397,7 @@ FAULTS = [
 
 
 def copy(folder: Path) -> None:
-    """The files of the repository, as they are now."""
+    """The files of the repository, as they are now, in a repository of their own."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -407,6 +407,8 @@ def copy(folder: Path) -> None:
     for name in filter(None, listed.stdout.decode().split("\0")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
     for name in LENT:
         if (ROOT / name).exists():
             (folder / name).symlink_to(ROOT / name)
