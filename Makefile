@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench bench-turn bench-cold-start \
+.PHONY: help run demo rehearsal test test-browser screenshots dashboard widget isolation chaos bench bench-turn bench-cold-start \
 	bench-ingestion bench-index bench-load bench-widget bench-push eval infra-check infra-faults lint format types lock \
 	setup setup-dev setup-test clean
 
@@ -27,6 +27,9 @@ test-browser: setup-test ## Run the widget's tests in the system's Chromium
 
 screenshots: setup-test ## Take the pictures of the documentation anew
 	@SCREENSHOTS=1 $(PY) -m pytest tests/browser/test_screenshots.py
+
+dashboard: setup-test ## Draw the dashboard from minutes of traffic, measured by Prometheus (needs Debian's prometheus)
+	@$(PY) -m local.monitored $(ARGS)
 
 widget: setup-dev ## Build the web widget from widget/ (needs Node) and print the tags that embed it
 	@npm --prefix widget ci --ignore-scripts --no-audit --no-fund --silent
