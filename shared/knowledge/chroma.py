@@ -7,13 +7,13 @@ import hashlib
 import re
 import time
 import uuid
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from itertools import batched
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 import httpx
@@ -44,6 +44,8 @@ VERSION_ID = "/version"
 """Entry among the records that is written with each of them. No document's name begins with a slash."""
 PAUSES = (0.1, 0.5)
 """Seconds before a server whose line was cut is asked again: all that is done here may be done twice."""
+KEPT_FILTERS = 16
+"""Filters whose chunks' ids are kept in memory: of 100,000 chunks a tenth is 1 MB."""
 NO_VECTOR = [1.0]
 """Chroma wants a vector with everything; a document's record has none."""
 
@@ -63,6 +65,7 @@ class ChromaIndex:
         self._client: Any = None
         self._open: dict[str, Any] = {}
         self._opening = RLock()
+        self._admitted = _Admitted()
 
     # ---- chunks
 
@@ -79,6 +82,7 @@ class ChromaIndex:
                     documents=[chunk.text for chunk in part],
                     metadatas=self._replacing(part),
                 )
+            self._admitted.drop()
 
         await self._run(work)
 
@@ -87,6 +91,7 @@ class ChromaIndex:
             for part in batched(chunks, BATCH, strict=False):
                 # Not the texts, of which an id is made: Chroma would want to embed them again.
                 self._chunks.update(ids=[chunk.id for chunk in part], metadatas=self._replacing(part))
+            self._admitted.drop()
 
         await self._run(work)
 
@@ -115,11 +120,14 @@ class ChromaIndex:
                 self._chunks.delete(ids=list(part))
             # Whatever becomes of the record: what is gone must not be answered from anybody's cache.
             self._write_records({})
+            self._admitted.drop()
 
         await self._run(work)
 
     async def query(self, vector: Vectors, *, limit: int, filters: Filters | None = None) -> Sequence[Match]:
-        return await self._run(lambda: self._nearest(vector, limit, where=_condition(filters or {})))
+        return await self._run(
+            lambda: self._nearest_of(filters, vector, limit) if filters else self._nearest(vector, limit)
+        )
 
     async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:
         return await self._run(lambda: self._nearest(vector, limit, where_document={"$contains": text}))
@@ -138,12 +146,7 @@ class ChromaIndex:
         return await self._run(work)
 
     async def version(self) -> str:
-        def work() -> str:
-            documents = self._documents
-            found = documents.get(ids=[VERSION_ID], include=["metadatas"])
-            return ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
-
-        return await self._run(work)
+        return await self._run(self._version)
 
     # ---- records
 
@@ -227,6 +230,11 @@ class ChromaIndex:
 
     def _count(self) -> int:
         return self._chunks.count()
+
+    def _version(self) -> str:
+        documents = self._documents
+        found = documents.get(ids=[VERSION_ID], include=["metadatas"])
+        return ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
 
     def _collection(self, name: str) -> Any:
         with self._opening:
@@ -333,6 +341,25 @@ class ChromaIndex:
         old = dict(zip(known["ids"], known["metadatas"], strict=True))
         return [dict.fromkeys(old.get(chunk.id, {})) | _fields(chunk) for chunk in chunks]
 
+    def _nearest_of(self, filters: Filters, vector: Vectors, limit: int) -> list[Match]:
+        """Chroma takes many times as long to find out which chunks a filter admits as to search among them, so which
+        they are is asked once for each version of the index."""
+        from chromadb.errors import InternalError
+
+        condition = _condition(filters)
+        version, key = self._version(), str(condition)
+        ids = self._admitted.get(key, version)
+        if ids is None:
+            ids = list(self._chunks.get(where=condition, include=[])["ids"])
+            self._admitted.put(key, ids, version)
+        if not ids:
+            return []
+        try:
+            return self._nearest(vector, limit, ids=ids)
+        except InternalError:
+            # What Chroma answers if one of them was deleted a moment ago; if it is something else, it comes again.
+            return self._nearest(vector, limit, where=condition)
+
     def _nearest(self, vector: Vectors, limit: int, **condition: Any) -> list[Match]:
         found = self._chunks.query(
             query_embeddings=[np.asarray(vector, dtype=np.float32)],
@@ -344,6 +371,39 @@ class ChromaIndex:
         # Rounding puts the distance of equal vectors a little below 0.
         distances = (min(max(float(distance), 0.0), 2.0) for distance in found["distances"][0])
         return [Match(_chunk(*entry), distance) for entry, distance in zip(entries, distances, strict=True)]
+
+
+class _Admitted:
+    """Ids of the chunks that filters admit, in one version of the index. For any thread."""
+
+    def __init__(self) -> None:
+        self._version = ""
+        self._ids: OrderedDict[str, list[str]] = OrderedDict()
+        self._guard = Lock()
+
+    def get(self, key: str, version: str) -> list[str] | None:
+        """None if they are not known. All of another version are dropped."""
+        with self._guard:
+            if version != self._version:
+                self._version = version
+                self._ids.clear()
+            if (ids := self._ids.get(key)) is not None:
+                self._ids.move_to_end(key)
+            return ids
+
+    def put(self, key: str, ids: list[str], version: str) -> None:
+        """Unless another version was asked for since: then they are of the past."""
+        with self._guard:
+            if version == self._version:
+                self._ids[key] = ids
+                while len(self._ids) > KEPT_FILTERS:
+                    self._ids.popitem(last=False)
+
+    def drop(self) -> None:
+        """All of them; what is being read now is not kept either."""
+        with self._guard:
+            self._version = ""
+            self._ids.clear()
 
 
 def _repeated[T](work: Callable[[], T]) -> T:
