@@ -44,6 +44,8 @@ VERSION_ID = "/version"
 """Entry among the records that is written with each of them. No document's name begins with a slash."""
 PAUSES = (0.1, 0.5)
 """Seconds before a server whose line was cut is asked again: all that is done here may be done twice."""
+FEW = 100
+"""Chunks whose distances are computed here: the rarer what is asked for, the longer Chroma's search walks around it."""
 KEPT_FILTERS = 16
 """Filters whose chunks' ids are kept in memory: of 100,000 chunks a tenth is 1 MB."""
 NO_VECTOR = [1.0]
@@ -130,7 +132,13 @@ class ChromaIndex:
         )
 
     async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:
-        return await self._run(lambda: self._nearest(vector, limit, where_document={"$contains": text}))
+        def work() -> list[Match]:
+            # A third of the time that Chroma takes for `$contains`.
+            holding = {"$regex": re.escape(text)}
+            ids = self._chunks.get(where_document=holding, include=[])["ids"]
+            return self._nearest_among(ids, vector, limit, where_document=holding)
+
+        return await self._run(work)
 
     async def count(self) -> int:
         return await self._run(self._count)
@@ -344,21 +352,38 @@ class ChromaIndex:
     def _nearest_of(self, filters: Filters, vector: Vectors, limit: int) -> list[Match]:
         """Chroma takes many times as long to find out which chunks a filter admits as to search among them, so which
         they are is asked once for each version of the index."""
-        from chromadb.errors import InternalError
-
         condition = _condition(filters)
         version, key = self._version(), str(condition)
         ids = self._admitted.get(key, version)
         if ids is None:
             ids = list(self._chunks.get(where=condition, include=[])["ids"])
             self._admitted.put(key, ids, version)
+        return self._nearest_among(ids, vector, limit, where=condition)
+
+    def _nearest_among(self, ids: Sequence[str], vector: Vectors, limit: int, **condition: Any) -> list[Match]:
+        """Among the chunks of these ids, which were found by the condition."""
+        from chromadb.errors import InternalError
+
         if not ids:
             return []
-        try:
-            return self._nearest(vector, limit, ids=ids)
-        except InternalError:
-            # What Chroma answers if one of them was deleted a moment ago; if it is something else, it comes again.
-            return self._nearest(vector, limit, where=condition)
+        if len(ids) > FEW:
+            try:
+                return self._nearest(vector, limit, ids=list(ids))
+            except InternalError:
+                # What Chroma answers if one of them was deleted a moment ago; if it is something else, it comes again.
+                return self._nearest(vector, limit, **condition)
+        found = self._chunks.get(ids=list(ids), include=["documents", "metadatas", "embeddings"])
+        if not found["ids"]:
+            return []
+        rows = np.asarray(found["embeddings"], dtype=np.float32)
+        cosines = rows @ vector / (np.linalg.norm(rows, axis=1) * np.linalg.norm(vector))
+        matches = [
+            Match(_chunk(*entry), min(max(1 - float(cosine), 0.0), 2.0))
+            for entry, cosine in zip(
+                _entries(found["ids"], found["documents"], found["metadatas"]), cosines, strict=True
+            )
+        ]
+        return sorted(matches, key=lambda match: match.distance)[:limit]
 
     def _nearest(self, vector: Vectors, limit: int, **condition: Any) -> list[Match]:
         found = self._chunks.query(
