@@ -159,7 +159,7 @@ def recovery(after: Sequence[Turn], calm: float) -> float:
 def one_ratios(found: Found) -> list[Ratio]:
     soak, after = found.soak, found.after
     points = thinned(found.memory, SAMPLES_IN_ONE)
-    later = points[len(points) // 4 :]  # caches fill
+    later = points[len(points) // 2 :]  # until then caches fill
     grown = slope([float(n * SAMPLES_IN_ONE) / 60 for n in range(len(later))], later)
     wrong = sum(stage.errors for stage in (*found.ramp, soak, found.overload, after))
     share = len(found.overload.answered) / OVERLOAD_SECONDS / saturation(found.ramp)
@@ -178,7 +178,7 @@ def one_ratios(found: Found) -> list[Ratio]:
 
 def one_details(found: Found) -> dict[str, Any]:
     soak, memory = found.soak, thinned(found.memory, SAMPLES_IN_ONE)
-    later = memory[len(memory) // 4 :]
+    later = memory[len(memory) // 2 :]
     grown = slope([float(n * SAMPLES_IN_ONE) / 60 for n in range(len(later))], later)
     return {
         "saturation, turns per second": round(saturation(found.ramp), 1),

@@ -24,6 +24,8 @@ CLOSERS = ("", " Thank you.", " Thanks!", " Please be brief.", " I am in a hurry
 PER_CONVERSATION = 5
 PATIENCE = 60
 """Seconds until a turn without an answer is an error."""
+KEPT_OPEN = 20
+"""Seconds that an idle connection is used again; the server closes it after 60."""
 SEED = 20_260_301
 
 
@@ -139,7 +141,7 @@ class Customers:
 
     async def _post(self, path: str, body: object, token: str) -> tuple[int, bytes, bytes]:
         port = next(self._ports)
-        line = self._lines[port].pop() if self._lines[port] else await _Line.open(port)
+        line = self._idle(port) or await _Line.open(port)
         try:
             answer = await line.post(path, json.dumps(body).encode(), token)
         except BaseException:
@@ -147,6 +149,13 @@ class Customers:
             raise
         self._lines[port].append(line)
         return answer
+
+    def _idle(self, port: int) -> _Line | None:
+        """One that the server will not close in this moment, because it was not used for long."""
+        lines = self._lines[port]
+        while lines and time.perf_counter() - lines[0].used > KEPT_OPEN:
+            lines.pop(0).close()
+        return lines.pop() if lines else None
 
 
 @dataclass(slots=True)
@@ -162,6 +171,7 @@ class _Line:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.used = time.perf_counter()
 
     @classmethod
     async def open(cls, port: int) -> _Line:
@@ -185,6 +195,7 @@ class _Line:
                 chunks.append((await self._reader.readexactly(size + 2))[:-2])
             await self._reader.readexactly(2)
             content = b"".join(chunks)
+        self.used = time.perf_counter()
         return int(answered[9:12]), answered, content
 
     def close(self) -> None:

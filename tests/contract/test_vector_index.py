@@ -162,6 +162,34 @@ async def test_what_a_document_no_longer_names_is_no_longer_asked_for(index: Vec
     assert len(await index.query(axis(0), limit=5, filters={"product": "Solo"})) == 1
 
 
+async def test_what_changes_between_two_searches_with_the_same_filter_is_seen(index: VectorIndex) -> None:
+    async def found() -> set[str]:
+        return {m.chunk.id for m in await index.query(axis(0), limit=5, filters={"product": "Solo"})}
+
+    one, two, everyones = chunk(1, product="Solo"), chunk(2, product="Solo"), chunk(3)
+    await index.upsert([one], np.stack([axis(0)]))
+    assert await found() == {one.id}
+    await index.upsert([two, everyones], np.stack([axis(1), axis(2)]))
+    assert await found() == {one.id, two.id, everyones.id}
+    await index.refresh([replace(two, metadata={**two.metadata, "product": "Duo"})])
+    assert await found() == {one.id, everyones.id}
+    await index.delete_chunks([one.id])
+    assert await found() == {everyones.id}
+    await index.delete_chunks([everyones.id])
+    assert await found() == set()
+
+
+async def test_what_another_process_deletes_is_no_longer_found_with_a_filter(
+    index: VectorIndex, open_index: Open
+) -> None:
+    chunks = [chunk(1, product="Solo"), chunk(2, product="Solo")]
+    await index.upsert(chunks, np.stack([axis(0), axis(1)]))
+    assert len(await index.query(axis(0), limit=5, filters={"product": "Solo"})) == 2
+    await open_index().delete_chunks([chunks[0].id])
+    found = await index.query(axis(0), limit=5, filters={"product": "Solo"})
+    assert [m.chunk.id for m in found] == [chunks[1].id]
+
+
 @pytest.mark.parametrize("code", ["ERR-1042", "2.3.1", "E-4", "100%", "it's", 'say "x"', "v2", "Größe"])
 async def test_containing_finds_the_exact_string(index: VectorIndex, code: str) -> None:
     hit, other = chunk(1, text=f"Here: {code}, read on."), chunk(2, text=f"Here: {code.swapcase()[::-1]}, read on.")
