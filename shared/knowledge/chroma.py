@@ -144,7 +144,14 @@ class ChromaIndex:
         return await self._run(work)
 
     async def version(self) -> str:
-        return await self._run(self._version)
+        def work() -> str:
+            documents = self._documents
+            found = documents.get(ids=[VERSION_ID], include=["metadatas"])
+            version = ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
+            self._kept.turn_to(version)
+            return version
+
+        return await self._run(work)
 
     # ---- records
 
@@ -211,6 +218,7 @@ class ChromaIndex:
                 if self._unpublished:  # another attempt has begun, and has removed this one
                     raise
                 self._open.clear()  # another process has published a rebuilt index
+                self._kept.drop()
                 return _repeated(work)
         except Exception as error:
             # A bare Exception is what Chroma makes of an answer that is none of its own, such as a gateway's.
@@ -228,11 +236,6 @@ class ChromaIndex:
 
     def _count(self) -> int:
         return self._chunks.count()
-
-    def _version(self) -> str:
-        documents = self._documents
-        found = documents.get(ids=[VERSION_ID], include=["metadatas"])
-        return ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
 
     def _collection(self, name: str) -> Any:
         with self._opening:
@@ -340,7 +343,6 @@ class ChromaIndex:
         return [dict.fromkeys(old.get(chunk.id, {})) | _fields(chunk) for chunk in chunks]
 
     def _nearest(self, vector: Vectors, limit: int, **condition: Any) -> list[Match]:
-        version = self._version()
         found = self._chunks.query(
             query_embeddings=[np.asarray(vector, dtype=np.float32)],
             n_results=limit,
@@ -348,16 +350,16 @@ class ChromaIndex:
             **condition,
         )
         ids = found["ids"][0]
-        chunks = self._read(ids, version)
+        chunks = self._read(ids)
         # Rounding puts the distance of equal vectors a little below 0.
         distances = (min(max(float(distance), 0.0), 2.0) for distance in found["distances"][0])
         pairs = zip(ids, distances, strict=True)
         # What is not there any more was deleted after it was found.
         return [Match(chunks[id_], distance) for id_, distance in pairs if id_ in chunks]
 
-    def _read(self, ids: Sequence[str], version: str) -> Mapping[str, Chunk]:
+    def _read(self, ids: Sequence[str]) -> Mapping[str, Chunk]:
         """The chunks of these ids, as far as they are there; from Chroma only those that are not kept."""
-        chunks = self._kept.of(ids, version)
+        chunks, version = self._kept.of(ids)
         if missing := [id_ for id_ in ids if id_ not in chunks]:
             found = self._chunks.get(ids=missing, include=["documents", "metadatas"])
             entries = _entries(found["ids"], found["documents"], found["metadatas"])
@@ -368,7 +370,10 @@ class ChromaIndex:
 
 
 class _KeptChunks:
-    """Chunks by id, of one version of the index; those that were not found for longest go first. For any thread."""
+    """Chunks by id, as they were in the version of the index that was asked for last; without one, none are kept.
+
+    Those that were not found for longest go first. For any thread.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -376,21 +381,25 @@ class _KeptChunks:
         self._chunks: OrderedDict[str, Chunk] = OrderedDict()
         self._guard = Lock()
 
-    def of(self, ids: Sequence[str], version: str) -> dict[str, Chunk]:
-        """Those that are kept. All of another version are dropped."""
+    def turn_to(self, version: str) -> None:
+        """All chunks of another version are dropped."""
         with self._guard:
             if version != self._version:
                 self._chunks.clear()
                 self._version = version
+
+    def of(self, ids: Sequence[str]) -> tuple[dict[str, Chunk], str]:
+        """Those that are kept, and their version."""
+        with self._guard:
             found = {id_: self._chunks[id_] for id_ in ids if id_ in self._chunks}
             for id_ in found:
                 self._chunks.move_to_end(id_)
-            return found
+            return found, self._version
 
     def keep(self, chunks: Mapping[str, Chunk], version: str) -> None:
-        """Unless another version was asked for since: then they may be of the past."""
+        """Unless there is another version now: then they may be of the past."""
         with self._guard:
-            if version != self._version:
+            if not version or version != self._version:
                 return
             self._chunks.update(chunks)
             while len(self._chunks) > self._size:
@@ -398,9 +407,7 @@ class _KeptChunks:
 
     def drop(self) -> None:
         """All of them; what is being read now is not kept either."""
-        with self._guard:
-            self._chunks.clear()
-            self._version = ""
+        self.turn_to("")
 
 
 def _repeated[T](work: Callable[[], T]) -> T:
