@@ -1,0 +1,11 @@
+"""The model that both sides are given."""
+
+from benchmarks.mock_model import answer
+
+
+def test_the_mock_model_answers_with_a_sentence_of_a_passage() -> None:
+    passage = '{"kind": "passage", "n": 3, "text": "Delivery to Germany takes three to five working days."}'
+    messages = [{"role": "user", "content": passage}, {"role": "user", "content": "How long does it take?"}]
+    assert answer(messages) == "Delivery to Germany takes three to five working days [3]."
+    assert answer(messages[1:]) == "How long does it take?"
+    assert answer([{"role": "user", "content": ""}]) == "I do not know."
