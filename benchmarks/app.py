@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("query embedding", "vector query", "conversation read", "batch write")
 ANSWERED = "PARTS "
 NO_LIMITS = {"SESSIONS_PER_MINUTE": "1000000", "MESSAGES_PER_MINUTE": "1000000"}
+IDLE = 2
+"""Seconds after which a connection is not used again: uvicorn closes it after five."""
 PATIENCE = 300
 """Seconds at most for a start or an answer."""
 
@@ -38,6 +40,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.token = ""
+        self._used = time.monotonic()
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
     def post(self, path: str, body: Mapping[str, Any], accept: str = "application/json") -> bytes:
@@ -45,9 +48,12 @@ class Client:
         headers = {"Content-Type": "application/json", "Accept": accept}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        if time.monotonic() - self._used > IDLE:
+            self._connection.close()  # the next request opens it again
         self._connection.request("POST", path, json.dumps(body), headers)
         response = self._connection.getresponse()
         answer = response.read()
+        self._used = time.monotonic()
         if response.status not in (200, 201):
             raise RuntimeError(f"{path}: {response.status} {answer[:500]!r}")
         return answer

@@ -1,8 +1,8 @@
 """A language model that takes no time: OpenAI-compatible chat completions, streamed and not, for both sides alike.
 
 python -m benchmarks.mock_model PORT. It answers with the last whole sentence that it was given to read before the
-question, and with the number of the passage, where passages have numbers; so the answer rests on a document. For a
-question it is asked to word anew, it is the question.
+question, and with the number of the passage, where passages have numbers; so the answer rests on a document. A
+question that it is asked to word anew it repeats, as it is told to do with one that stands alone.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ from starlette.routing import Route
 MODEL = "mock"
 _SENTENCE = re.compile(r"[A-Z][^.!?\"\\\n|*#\[\]]{30,200}[a-z]\.(?=[\s\"\\]|$)")
 _NUMBER = re.compile(r'"n": (\d+)')
+_NEW_MESSAGE = re.compile(r'"text": (".*")\}\n</data-\w+>$')
 NOTHING = "I do not know."
 
 
 def answer(messages: list[dict[str, Any]]) -> str:
     """A sentence of what was said before the last message."""
     *before, last = [_text(message) for message in messages]
-    told = "\n".join(before) or last
+    if new_message := _NEW_MESSAGE.search(last):
+        return json.loads(new_message[1])
+    told = "\n".join(before)
     found = list(_SENTENCE.finditer(told))
     if not found:
-        return last.strip().splitlines()[-1][:200] if last.strip() else NOTHING
+        return NOTHING
     sentence = found[-1]
     numbers = _NUMBER.findall(told, 0, sentence.start())
     return f"{sentence[0].removesuffix('.')} [{numbers[-1]}]." if numbers else sentence[0]

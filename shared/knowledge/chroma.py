@@ -87,7 +87,7 @@ class ChromaIndex:
                     documents=[chunk.text for chunk in part],
                     metadatas=self._replacing(part),
                 )
-            self._forget()
+            self._turn_to("")
 
         await self._run(work)
 
@@ -96,7 +96,7 @@ class ChromaIndex:
             for part in batched(chunks, BATCH, strict=False):
                 # Not the texts, of which an id is made: Chroma would want to embed them again.
                 self._chunks.update(ids=[chunk.id for chunk in part], metadatas=self._replacing(part))
-            self._forget()
+            self._turn_to("")
 
         await self._run(work)
 
@@ -125,7 +125,7 @@ class ChromaIndex:
                 self._chunks.delete(ids=list(part))
             # Whatever becomes of the record: what is gone must not be answered from anybody's cache.
             self._write_records({})
-            self._forget()
+            self._turn_to("")
 
         await self._run(work)
 
@@ -157,7 +157,14 @@ class ChromaIndex:
         return await self._run(work)
 
     async def version(self) -> str:
-        return await self._run(self._version)
+        def work() -> str:
+            documents = self._documents
+            found = documents.get(ids=[VERSION_ID], include=["metadatas"])
+            version = ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
+            self._turn_to(version)
+            return version
+
+        return await self._run(work)
 
     # ---- records
 
@@ -224,6 +231,7 @@ class ChromaIndex:
                 if self._unpublished:  # another attempt has begun, and has removed this one
                     raise
                 self._open.clear()  # another process has published a rebuilt index
+                self._turn_to("")
                 return _repeated(work)
         except Exception as error:
             # A bare Exception is what Chroma makes of an answer that is none of its own, such as a gateway's.
@@ -242,15 +250,10 @@ class ChromaIndex:
     def _count(self) -> int:
         return self._chunks.count()
 
-    def _forget(self) -> None:
-        """What is kept in memory of the index as it was."""
-        self._kept.drop()
-        self._admitted.drop()
-
-    def _version(self) -> str:
-        documents = self._documents
-        found = documents.get(ids=[VERSION_ID], include=["metadatas"])
-        return ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
+    def _turn_to(self, version: str) -> None:
+        """Nothing of another version is kept in memory; without one, nothing at all."""
+        self._kept.turn_to(version)
+        self._admitted.turn_to(version)
 
     def _collection(self, name: str) -> Any:
         with self._opening:
@@ -361,9 +364,9 @@ class ChromaIndex:
         """Chroma takes many times as long to find out which chunks a filter admits as to search among them, so which
         they are is asked once for each version of the index."""
         condition = _condition(filters)
-        version, key = self._version(), str(condition)
-        ids = self._admitted.of([key], version).get(key)
-        if ids is None:
+        key = str(condition)
+        kept, version = self._admitted.of([key])
+        if (ids := kept.get(key)) is None:
             ids = list(self._chunks.get(where=condition, include=[])["ids"])
             self._admitted.keep({key: ids}, version)
         return self._nearest_among(ids, vector, limit, where=condition)
@@ -394,7 +397,6 @@ class ChromaIndex:
         return sorted(matches, key=lambda match: match.distance)[:limit]
 
     def _nearest(self, vector: Vectors, limit: int, **condition: Any) -> list[Match]:
-        version = self._version()
         found = self._chunks.query(
             query_embeddings=[np.asarray(vector, dtype=np.float32)],
             n_results=limit,
@@ -402,16 +404,16 @@ class ChromaIndex:
             **condition,
         )
         ids = found["ids"][0]
-        chunks = self._read(ids, version)
+        chunks = self._read(ids)
         # Rounding puts the distance of equal vectors a little below 0.
         distances = (min(max(float(distance), 0.0), 2.0) for distance in found["distances"][0])
         pairs = zip(ids, distances, strict=True)
         # What is not there any more was deleted after it was found.
         return [Match(chunks[id_], distance) for id_, distance in pairs if id_ in chunks]
 
-    def _read(self, ids: Sequence[str], version: str) -> Mapping[str, Chunk]:
+    def _read(self, ids: Sequence[str]) -> Mapping[str, Chunk]:
         """The chunks of these ids, as far as they are there; from Chroma only those that are not kept."""
-        chunks = self._kept.of(ids, version)
+        chunks, version = self._kept.of(ids)
         if missing := [id_ for id_ in ids if id_ not in chunks]:
             found = self._chunks.get(ids=missing, include=["documents", "metadatas"])
             entries = _entries(found["ids"], found["documents"], found["metadatas"])
@@ -422,7 +424,10 @@ class ChromaIndex:
 
 
 class _Kept[T]:
-    """What was read of one version of the index, by key; what nobody asked for lately goes first. For any thread."""
+    """What was read of the version of the index that was asked for last, by key; without one, nothing is kept.
+
+    What nobody asked for lately goes first. For any thread.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -430,31 +435,29 @@ class _Kept[T]:
         self._values: OrderedDict[str, T] = OrderedDict()
         self._guard = Lock()
 
-    def of(self, keys: Iterable[str], version: str) -> dict[str, T]:
-        """Those that are kept. All of another version are dropped."""
+    def turn_to(self, version: str) -> None:
+        """All of another version is dropped."""
         with self._guard:
             if version != self._version:
                 self._values.clear()
                 self._version = version
+
+    def of(self, keys: Iterable[str]) -> tuple[dict[str, T], str]:
+        """What is kept of these, and its version."""
+        with self._guard:
             found = {key: self._values[key] for key in keys if key in self._values}
             for key in found:
                 self._values.move_to_end(key)
-            return found
+            return found, self._version
 
     def keep(self, values: Mapping[str, T], version: str) -> None:
-        """Unless another version was asked for since: then they may be of the past."""
+        """Unless there is another version now: then they may be of the past."""
         with self._guard:
-            if version != self._version:
+            if not version or version != self._version:
                 return
             self._values.update(values)
             while len(self._values) > self._size:
                 self._values.popitem(last=False)
-
-    def drop(self) -> None:
-        """All of them; what is being read now is not kept either."""
-        with self._guard:
-            self._values.clear()
-            self._version = ""
 
 
 def _repeated[T](work: Callable[[], T]) -> T:

@@ -102,7 +102,10 @@ class VectorIndex(Protocol):
     async def delete_chunks(self, ids: Sequence[str]) -> None: ...
 
     async def query(self, vector: Vectors, *, limit: int, filters: Filters | None = None) -> Sequence[Match]:
-        """The nearest chunks, nearest first; with `filters`, of those that `filters.admits`."""
+        """The nearest chunks, nearest first; with `filters`, of those that `filters.admits`.
+
+        What is told of a chunk is as new as the last `version` that was asked for, or newer.
+        """
         ...
 
     async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:

@@ -121,6 +121,7 @@ async def test_distance_is_cosine_and_the_nearest_come_first(index: VectorIndex)
     matches = await index.query(axis(0), limit=10)
     assert [m.chunk.id for m in matches] == [c.id for c in chunks]
     assert [m.distance for m in matches] == pytest.approx([0, 1 - np.sqrt(0.5), 2], abs=1e-5)
+    await index.version()
     assert len(await index.query(axis(0), limit=2)) == 2
 
 
@@ -206,6 +207,7 @@ async def test_containing_gives_the_nearest_first(index: VectorIndex) -> None:
 
 async def test_upsert_replaces(index: VectorIndex) -> None:
     await index.upsert([chunk(1, product="Solo", old=True)], np.stack([axis(0)]))
+    await index.version()
     assert len(await index.query(axis(1), limit=5)) == 1  # what was read before is not told again
     changed = replace(chunk(1, product="Duo"), version="v2", start=7, end=9)
     await index.upsert([changed], np.stack([axis(1)]))
@@ -230,10 +232,13 @@ async def test_what_another_process_changed_is_read_anew(index: VectorIndex, ope
     reader = open_index()
     await index.upsert([chunk(1, product="Solo")], np.stack([axis(0)]))
     await index.put_records([record("faq.md")])
-    assert [match.chunk for match in await reader.query(axis(0), limit=1)] == [chunk(1, product="Solo")]
+    before = await reader.version()
+    for _ in range(2):
+        assert [match.chunk for match in await reader.query(axis(0), limit=1)] == [chunk(1, product="Solo")]
     moved = replace(chunk(1, product="Duo"), version="v2")
     await index.refresh([moved])
     await index.put_records([record("faq.md")])
+    assert await reader.version() != before
     assert [match.chunk for match in await reader.query(axis(0), limit=1)] == [moved]
 
 
