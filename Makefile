@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-index eval infra-check lint format types lock \
+.PHONY: help run demo rehearsal test test-browser screenshots widget isolation chaos bench-ingestion bench-ingestion-scale bench-index bench-load bench-costs eval infra-check lint format types lock \
 	setup setup-dev setup-test clean
 
 help: ## Show this list
@@ -38,6 +38,15 @@ eval: setup-dev ## Measure answers and retrieval (DATA=FOLDER of sets; default: 
 
 bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DATA=FOLDER for a corpus, ARGS for options)
 	@$(PY) -m benchmarks.ingestion $(if $(DATA),--data $(DATA)) $(ARGS)
+
+bench-ingestion-scale: setup-dev ## Measure the ingestion of 10,000 documents in one go: memory, time, a kill (about ten minutes)
+	@$(PY) -m benchmarks.ingestion_scale $(if $(DATA),--data $(DATA)) $(ARGS)
+
+bench-load: setup-test ## Measure saturation, a soak, overload and a second instance (ARGS="--soak 900" for the full soak)
+	@$(PY) -m benchmarks.load $(ARGS)
+
+bench-costs: setup-test ## Play conversations, count what they take, and compute docs/costs.md from it
+	@$(PY) -m benchmarks.costs --measure $(ARGS)
 
 bench-index: setup-dev ## Measure the search index at 1,000 to 100,000 chunks (ARGS="--sizes …")
 	@$(PY) -m benchmarks.index_scale $(ARGS)
