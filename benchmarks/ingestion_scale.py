@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measures import children, cpu_seconds, memory_mb, slope, thinned
+from benchmarks.measures import Slope, children, cpu_seconds, memory_mb, slope, thinned
 from benchmarks.report import Ratio, Report, versions
 from emulators.processes import ServerProcess, chroma
 
@@ -196,19 +196,19 @@ def told(what: str) -> None:
     print(f"ingestion: {what}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
 
 
-def growth(points: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """MB for a thousand documents with its standard error, after the first third; and the ratio of the processor
+def growth(points: Sequence[Sequence[float]]) -> tuple[Slope, float]:
+    """MB for a thousand documents after the first third; and the ratio of the processor
     seconds for a document in the last third to those in the middle one."""
     third = len(points) // 3
     later = points[third:]
     grown = slope(thinned((point[0] / 1000 for point in later), POINTS), thinned((point[3] for point in later), POINTS))
     begin, middle, end = points[third], points[2 * third], points[-1]
     rate = [(b[2] - a[2]) / (b[0] - a[0]) for a, b in ((begin, middle), (middle, end))]
-    return grown.value, grown.error, rate[1] / rate[0]
+    return grown, rate[1] / rate[0]
 
 
 def report(found: Mapping[str, Any]) -> Report:
-    grown, error, slower = growth(found["points"])
+    grown, slower = growth(found["points"])
     killed = found["killed"]
     missing = killed["passages"] - killed["passages when killed"]
     line = slope([point[0] for point in found["points"]], [point[1] for point in found["points"]])
@@ -226,7 +226,7 @@ def report(found: Mapping[str, Any]) -> Report:
             Ratio("memory at the end", end[3] / start[3], None, "lower", "after the first third"),
             Ratio(
                 "growth of memory beyond noise, MB for 1,000 documents",
-                max(0.0, grown - 2 * error),
+                grown.beyond_noise,
                 FLAT_MB,
                 "lower",
                 "1 MB",
@@ -237,7 +237,7 @@ def report(found: Mapping[str, Any]) -> Report:
         {
             **found,
             "points": found["points"][:: max(1, len(found["points"]) // 50)],
-            "MB for 1,000 documents": [round(grown, 2), round(error, 2)],
+            "MB for 1,000 documents": [round(grown.value, 2), round(grown.error, 2)],
             "seconds for 1,000 documents": [round(line.value * 1000, 1), round(line.error * 1000, 2)],
         },
     )
