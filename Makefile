@@ -3,7 +3,8 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo rehearsal test test-browser screenshots dashboard widget isolation chaos bench bench-turn bench-cold-start \
-	bench-ingestion bench-index bench-load bench-widget bench-push eval infra-check infra-faults lint format types lock \
+	bench-ingestion bench-ingestion-scale bench-index bench-load bench-costs bench-widget bench-push eval infra-check infra-faults lint \
+	format types lock \
 	setup setup-dev setup-test clean
 
 help: ## Show this list
@@ -58,8 +59,14 @@ bench-ingestion: setup-dev ## Measure ingestion beside a LangChain pipeline (DAT
 bench-push: setup-dev ## Hold 1,000 connections to the laptop's hub and push 50 messages a second (ARGS for options)
 	@$(PY) -m benchmarks.push $(ARGS)
 
-bench-load: setup-test ## Measure load up to saturation, a soak, overload, and two instances (ARGS="--soak 900")
+bench-ingestion-scale: setup-dev ## Measure the ingestion of 10,000 documents in one go: memory, time, a kill (about ten minutes)
+	@$(PY) -m benchmarks.ingestion_scale $(if $(DATA),--data $(DATA)) $(ARGS)
+
+bench-load: setup-test ## Measure saturation, a soak, overload and a second instance (ARGS="--soak 900" for the full soak)
 	@$(PY) -m benchmarks.load $(ARGS)
+
+bench-costs: setup-test ## Play conversations, count what they take, and compute docs/costs.md from it
+	@$(PY) -m benchmarks.costs --measure $(ARGS)
 
 bench-index: setup-dev ## Measure the search index at 1,000 to 100,000 chunks (ARGS="--sizes …")
 	@$(PY) -m benchmarks.index_scale $(ARGS)

@@ -4,9 +4,9 @@ python -m benchmarks.index_scale [--sizes 1000 10000 100000] [--json FILE] [--ch
 
 Chunks are made: unit vectors of 384 dimensions around centres, 20 chunks to each, with texts of some 700 characters.
 One in a hundred holds a code, and each document of ten chunks is meant for one of ten products. Each size is filled by
-one process and measured by another, which first has the index and the embedding model only, and then is the app's own
-services, keyless, with made questions, no two alike. How many of the nearest a search finds is counted against
-all distances.
+one process and measured by another, which first has the index and the embedding model and nothing else, and then is
+the app's own services, keyless, with made questions, no two alike. How many of the nearest a search finds is counted
+against all distances.
 """
 
 from __future__ import annotations

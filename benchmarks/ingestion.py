@@ -261,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(run_ours(*options.ours)))
         return 0
     if options.scale:
-        return scale(options)
+        return ingestion_scale.run_all(options.documents, options.data, options.json, check=options.check)
     with tempfile.TemporaryDirectory() as folder:
         documents = Path(folder) / "documents"
         write_documents(documents, options.data, options.documents or 400)
@@ -277,17 +277,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(f"bars (documents per second >= {FASTER}, outside embedding <= {OUTSIDE}): {'met' if passed else 'missed'}")
     return 1 if options.check and not passed else 0
-
-
-def scale(options: argparse.Namespace) -> int:
-    def write(folder: Path, count: int) -> int:
-        return write_documents(folder, options.data, count)
-
-    with tempfile.TemporaryDirectory() as folder:
-        report = ingestion_scale.report(ingestion_scale.measure(Path(folder), options.documents or 10_000, write))
-    report.print()
-    report.write(options.json)
-    return 1 if options.check and not report.met else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Many documents in one go: whether memory stays flat and time linear, and what a kill in the middle costs.
 
-python -m benchmarks.ingestion --scale [--documents 10000] [--json FILE] [--check]
+python -m benchmarks.ingestion_scale [--data FOLDER] [--documents 10000] [--json FILE] [--check]
 
 The app's reconciliation, in a process of its own, into an index on a Chroma server, so that what an index has to keep
 in memory (each vector once) is not taken for the ingestion's. Then another, of a tenth of the documents, is killed when
@@ -9,22 +9,25 @@ half of them are read, and a new process goes on.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measures import children, cpu_seconds, memory_mb, slope, thinned
+from benchmarks.measures import Slope, children, cpu_seconds, memory_mb, slope, thinned
 from benchmarks.report import Ratio, Report, versions
 from emulators.processes import ServerProcess, chroma
 
+DOCUMENTS = 10_000
 ROOT = Path(__file__).resolve().parents[1]
 TOLD_EVERY = 20
 """Documents between two points of the curve."""
@@ -94,7 +97,7 @@ def run(settings: Mapping[str, str], *, kill_at: int | None = None) -> Run:
     """Raises `RuntimeError` if it ends by itself before its end, or leaves documents out."""
     found = Run()
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.ingestion_scale"],
+        [sys.executable, "-m", "benchmarks.ingestion_scale", "--reconcile"],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | settings,
         stdout=subprocess.PIPE,
@@ -136,7 +139,7 @@ def passages(server: ServerProcess, settings: Mapping[str, str]) -> int:
     return sum(found.count() for found in client.list_collections() if found.name.startswith("chunks-"))
 
 
-def measure(folder: Path, documents: int, write: Any) -> dict[str, Any]:
+def measure(folder: Path, documents: int, write: Callable[[Path, int], object]) -> dict[str, Any]:
     """`write(folder, count)` writes so many documents."""
     with chroma(folder) as server:
         whole = settings_for(folder / "whole", server)
@@ -193,19 +196,19 @@ def told(what: str) -> None:
     print(f"ingestion: {what}, load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
 
 
-def growth(points: Sequence[Sequence[float]]) -> tuple[float, float, float]:
-    """MB for a thousand documents with its standard error, after the first third; and the ratio of the processor
+def growth(points: Sequence[Sequence[float]]) -> tuple[Slope, float]:
+    """MB for a thousand documents after the first third; and the ratio of the processor
     seconds for a document in the last third to those in the middle one."""
     third = len(points) // 3
     later = points[third:]
     grown = slope(thinned((point[0] / 1000 for point in later), POINTS), thinned((point[3] for point in later), POINTS))
     begin, middle, end = points[third], points[2 * third], points[-1]
     rate = [(b[2] - a[2]) / (b[0] - a[0]) for a, b in ((begin, middle), (middle, end))]
-    return grown.value, grown.error, rate[1] / rate[0]
+    return grown, rate[1] / rate[0]
 
 
 def report(found: Mapping[str, Any]) -> Report:
-    grown, error, slower = growth(found["points"])
+    grown, slower = growth(found["points"])
     killed = found["killed"]
     missing = killed["passages"] - killed["passages when killed"]
     line = slope([point[0] for point in found["points"]], [point[1] for point in found["points"]])
@@ -223,7 +226,7 @@ def report(found: Mapping[str, Any]) -> Report:
             Ratio("memory at the end", end[3] / start[3], None, "lower", "after the first third"),
             Ratio(
                 "growth of memory beyond noise, MB for 1,000 documents",
-                max(0.0, grown - 2 * error),
+                grown.beyond_noise,
                 FLAT_MB,
                 "lower",
                 "1 MB",
@@ -234,11 +237,36 @@ def report(found: Mapping[str, Any]) -> Report:
         {
             **found,
             "points": found["points"][:: max(1, len(found["points"]) // 50)],
-            "MB for 1,000 documents": [round(grown, 2), round(error, 2)],
+            "MB for 1,000 documents": [round(grown.value, 2), round(grown.error, 2)],
             "seconds for 1,000 documents": [round(line.value * 1000, 1), round(line.error * 1000, 2)],
         },
     )
 
 
+def run_all(documents: int | None, data: Path | None, file: Path | None, *, check: bool) -> int:
+    """The exit code."""
+    from benchmarks.ingestion import write_documents
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(Path(folder), documents or DOCUMENTS, lambda where, count: write_documents(where, data, count))
+    told = report(found)
+    told.print()
+    told.write(file)
+    return 1 if check and not told.met else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="ingestion_scale", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, help="folder with a corpus.jsonl; default: variations of the samples")
+    parser.add_argument("--documents", type=int, help=f"(default: {DOCUMENTS:,})")
+    parser.add_argument("--json", type=Path, help="write what was measured to this file")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
+    parser.add_argument("--reconcile", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.reconcile:
+        return reconcile()
+    return run_all(options.documents, options.data, options.json, check=options.check)
+
+
 if __name__ == "__main__":
-    sys.exit(reconcile())
+    sys.exit(main())

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measures import children, cpu_seconds, memory_mb, slope, thinned
+from benchmarks.measures import Slope, children, cpu_seconds, memory_mb, slope, thinned
 from benchmarks.open_loop import Customers, Stage, Turn
 from benchmarks.report import Ratio, Report, versions
 from emulators.processes import ServerProcess
@@ -156,11 +156,16 @@ def recovery(after: Sequence[Turn], calm: float) -> float:
     return float("inf")
 
 
+def memory_growth(memory: Sequence[float]) -> Slope:
+    """MB a minute in the second half of the soak: until then caches fill."""
+    points = thinned(memory, SAMPLES_IN_ONE)
+    later = points[len(points) // 2 :]
+    return slope([number * SAMPLES_IN_ONE / 60 for number in range(len(later))], later)
+
+
 def one_ratios(found: Found) -> list[Ratio]:
     soak, after = found.soak, found.after
-    points = thinned(found.memory, SAMPLES_IN_ONE)
-    later = points[len(points) // 2 :]  # until then caches fill
-    grown = slope([float(n * SAMPLES_IN_ONE) / 60 for n in range(len(later))], later)
+    grown = memory_growth(found.memory)
     wrong = sum(stage.errors for stage in (*found.ramp, soak, found.overload, after))
     share = len(found.overload.answered) / OVERLOAD_SECONDS / saturation(found.ramp)
     refused = found.overload.outcomes["shed"] / len(found.overload.turns)
@@ -169,7 +174,7 @@ def one_ratios(found: Found) -> list[Ratio]:
         Ratio("errors anywhere, refusals with Retry-After apart", wrong, 0, "lower", "none"),
         Ratio("p95 in the soak", soak.latency(0.95) / soak.latency(0.5), None, "lower", "its p50"),
         Ratio("p99 in the soak", soak.latency(0.99) / soak.latency(0.5), None, "lower", "its p50"),
-        Ratio("growth of memory beyond noise", max(0.0, grown.value - 2 * grown.error), 0, "lower", "1 MB a minute"),
+        Ratio("growth of memory beyond noise", grown.beyond_noise, 0, "lower", "1 MB a minute"),
         Ratio("refused at 3 × saturation", refused, None, "higher", "what came"),
         Ratio("answered at 3 × saturation", share, None, "higher", "saturation"),
         Ratio("seconds until recovered", recovery(after.turns, soak.latency(0.95)), RECOVERED, "lower", "1 s"),
@@ -177,9 +182,7 @@ def one_ratios(found: Found) -> list[Ratio]:
 
 
 def one_details(found: Found) -> dict[str, Any]:
-    soak, memory = found.soak, thinned(found.memory, SAMPLES_IN_ONE)
-    later = memory[len(memory) // 2 :]
-    grown = slope([float(n * SAMPLES_IN_ONE) / 60 for n in range(len(later))], later)
+    soak, grown = found.soak, memory_growth(found.memory)
     return {
         "saturation, turns per second": round(saturation(found.ramp), 1),
         "ramp": [[round(stage.rate, 1), round(stage.throughput, 1)] for stage in found.ramp],
@@ -188,7 +191,7 @@ def one_details(found: Found) -> dict[str, Any]:
             "turns": len(soak.turns),
             "outcomes": dict(soak.outcomes),
             "milliseconds p50, p95, p99": [round(soak.latency(share) * 1000, 1) for share in (0.5, 0.95, 0.99)],
-            "memory MB": [round(point) for point in memory],
+            "memory MB": [round(point) for point in thinned(found.memory, SAMPLES_IN_ONE)],
             "MB a minute": [round(grown.value, 3), round(grown.error, 3)],
         },
         "overload": {

@@ -24,9 +24,9 @@ class Slope:
     at_zero: float
 
     @property
-    def is_noise(self) -> bool:
-        """Whether it may as well be 0: within two standard errors of it, or below."""
-        return self.value <= 2 * self.error
+    def beyond_noise(self) -> float:
+        """What of it is more than two standard errors; 0 if it may as well be none, or falls."""
+        return max(0.0, self.value - 2 * self.error)
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> Slope:

@@ -78,9 +78,10 @@ def questions() -> Iterator[str]:
 
 
 class Customers:
-    """Of the apps on these ports, one after the other. A conversation has `PER_CONVERSATION` turns, one at a time."""
+    """Of the apps on these ports, one after the other. A conversation has so many turns, one at a time."""
 
-    def __init__(self, ports: Sequence[int]) -> None:
+    def __init__(self, ports: Sequence[int], *, per_conversation: int = PER_CONVERSATION) -> None:
+        self._per_conversation = per_conversation
         self._ports = itertools.cycle(ports)
         self._lines: dict[int, list[_Line]] = {port: [] for port in ports}
         self._conversations: list[_Conversation] = []
@@ -120,7 +121,7 @@ class Customers:
         stage.turns.append(Turn(due, time.perf_counter() - start - due, outcome))
         if conversation and outcome in ("answered", "shed"):
             conversation.turns += outcome == "answered"
-            if conversation.turns < PER_CONVERSATION:
+            if conversation.turns < self._per_conversation:
                 self._conversations.append(conversation)
 
     async def _ask(self, conversation: _Conversation, question: str) -> str:
