@@ -46,8 +46,10 @@ PAUSES = (0.1, 0.5)
 """Seconds before a server whose line was cut is asked again: all that is done here may be done twice."""
 FEW = 100
 """Chunks whose distances are computed here: the rarer what is asked for, the longer Chroma's search walks around it."""
-KEPT_FILTERS = 16
-"""Filters whose chunks' ids are kept in memory: of 100,000 chunks a tenth is 1 MB."""
+MOST_ADMITTED = 20_000
+"""Chunks to which a search is narrowed by their ids: more of them are too much to hand over each time, and …"""
+KEPT_FILTERS = 8
+"""… of so many filters in memory, 20 MB."""
 NO_VECTOR = [1.0]
 """Chroma wants a vector with everything; a document's record has none."""
 
@@ -355,8 +357,10 @@ class ChromaIndex:
         version, key = self._version(), str(condition)
         ids = self._admitted.get(key, version)
         if ids is None:
-            ids = list(self._chunks.get(where=condition, include=[])["ids"])
+            ids = list(self._chunks.get(where=condition, limit=MOST_ADMITTED + 1, include=[])["ids"])
             self._admitted.put(key, ids, version)
+        if len(ids) > MOST_ADMITTED:
+            return self._nearest(vector, limit, where=condition)
         return self._nearest_among(ids, vector, limit, where=condition)
 
     def _nearest_among(self, ids: Sequence[str], vector: Vectors, limit: int, **condition: Any) -> list[Match]:
