@@ -48,8 +48,10 @@ KEPT_CHUNKS = 4_096
 """Chunks that are kept in memory, about 10 MB. Chroma takes six times as long to read 200 of them as to find them."""
 FEW = 100
 """Chunks whose distances are computed here: the rarer what is asked for, the longer Chroma's search walks around it."""
-KEPT_FILTERS = 16
-"""Filters whose chunks' ids are kept in memory: of 100,000 chunks a tenth is 1 MB."""
+MOST_ADMITTED = 20_000
+"""Chunks to which a search is narrowed by their ids: more of them are too much to hand over each time, and …"""
+KEPT_FILTERS = 8
+"""… of so many filters in memory, 20 MB."""
 NO_VECTOR = [1.0]
 """Chroma wants a vector with everything; a document's record has none."""
 
@@ -136,8 +138,7 @@ class ChromaIndex:
 
     async def containing(self, text: str, vector: Vectors, *, limit: int) -> Sequence[Match]:
         def work() -> list[Match]:
-            # A third of the time that Chroma takes for `$contains`.
-            holding = {"$regex": re.escape(text)}
+            holding = {"$contains": text}
             ids = self._chunks.get(where_document=holding, include=[])["ids"]
             return self._nearest_among(ids, vector, limit, where_document=holding)
 
@@ -367,8 +368,10 @@ class ChromaIndex:
         key = str(condition)
         kept, version = self._admitted.of([key])
         if (ids := kept.get(key)) is None:
-            ids = list(self._chunks.get(where=condition, include=[])["ids"])
+            ids = list(self._chunks.get(where=condition, limit=MOST_ADMITTED + 1, include=[])["ids"])
             self._admitted.keep({key: ids}, version)
+        if len(ids) > MOST_ADMITTED:
+            return self._nearest(vector, limit, where=condition)
         return self._nearest_among(ids, vector, limit, where=condition)
 
     def _nearest_among(self, ids: Sequence[str], vector: Vectors, limit: int, **condition: Any) -> list[Match]:

@@ -180,6 +180,20 @@ async def test_what_changes_between_two_searches_with_the_same_filter_is_seen(in
     assert await found() == set()
 
 
+@pytest.mark.parametrize(("few", "most"), [(100, 1_000), (0, 1_000), (0, 1)])
+async def test_however_many_a_filter_admits_the_nearest_of_them_are_found(
+    index: VectorIndex, monkeypatch: pytest.MonkeyPatch, few: int, most: int
+) -> None:
+    monkeypatch.setattr(chroma, "FEW", few)
+    monkeypatch.setattr(chroma, "MOST_ADMITTED", most)
+    chunks = [chunk(n, product="Solo" if n % 2 else "Duo") for n in range(8)]
+    await index.upsert(chunks, np.stack([axis(0, tilt=n / 8) for n in range(8)]))
+    for _ in range(2):  # asked, and remembered
+        found = await index.query(axis(0), limit=3, filters={"product": "Solo"})
+        assert [m.chunk for m in found] == [chunks[1], chunks[3], chunks[5]]
+        assert found[0].distance == pytest.approx(1 - 1 / np.sqrt(1 + 1 / 64), abs=1e-5)
+
+
 async def test_what_another_process_deletes_is_no_longer_found_with_a_filter(
     index: VectorIndex, open_index: Open
 ) -> None:
