@@ -11,7 +11,5 @@ def test_the_mock_model_answers_with_a_sentence_of_a_passage() -> None:
 
 
 def test_the_mock_model_repeats_the_question_that_it_is_asked_to_word_anew() -> None:
-    said = (
-        '<data-0a>\n{"from": "user", "text": "Yes."}\n{"from": "user", "text": "And \\"there\\"?"}\n</data-0a>'
-    )
+    said = '<data-0a>\n{"from": "user", "text": "Yes."}\n{"from": "user", "text": "And \\"there\\"?"}\n</data-0a>'
     assert answer([{"role": "system", "content": "Write."}, {"role": "user", "content": said}]) == 'And "there"?'
