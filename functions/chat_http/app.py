@@ -10,7 +10,14 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from functions.chat_http import analytics, facts, health, helpdesk, openapi, operators, pages, problems, sessions
-from functions.chat_http.middleware import AllowedOrigins, BodyLimit, LastResort, SecurityHeaders, Traced
+from functions.chat_http.middleware import (
+    AllowedOrigins,
+    BodyLimit,
+    LastResort,
+    MessageLimit,
+    SecurityHeaders,
+    Traced,
+)
 from functions.chat_http.version import VERSION
 from shared.security.ratelimits import LocalHits, RateLimiter
 from shared.services import Services, get_services, utc_now
@@ -49,6 +56,7 @@ def create_app(services: Services | None = None, *, now: Callable[[], datetime] 
             Middleware(SecurityHeaders),
             Middleware(AllowedOrigins, settings=settings),
             Middleware(LastResort),
+            Middleware(MessageLimit, settings=settings),
             Middleware(BodyLimit, settings=settings),
         ],
     )

@@ -6,6 +6,7 @@ Plain ASGI, so that nothing here buffers a stream. Settings are read with the fi
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.chat_http import problems
 from shared import telemetry
+from shared.conversation import admission
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 """Others are `_OTHER` in a span: https://opentelemetry.io/docs/specs/semconv/http/http-spans/"""
+MESSAGES = re.compile(r"/chat/sessions/[^/]+/messages")
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 SECURITY_HEADERS = {
@@ -143,6 +146,32 @@ class LastResort:
             if started:
                 raise  # the server cuts the line, so that the client sees an incomplete answer
             await problems.internal_error()(scope, receive, send)
+
+
+class MessageLimit:
+    """Refuses messages when as many are in hand as are answered at once or may wait for it.
+
+    `shared/conversation/admission.py` decides on the turns themselves; what comes in faster than it gets there would
+    pile up before it, in front of the store and the threads that all share.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Callable[[], Settings]) -> None:
+        self._app = app
+        self._settings = settings
+        self._in_hand = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not MESSAGES.fullmatch(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        if self._in_hand >= 2 * self._settings().turns_at_once:
+            await problems.response_to(admission.refusal())(scope, receive, send)
+            return
+        self._in_hand += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_hand -= 1
 
 
 class BodyLimit:

@@ -27,13 +27,13 @@ class Admission:
     async def enter(self) -> None:
         """Take a place, to be given back with `leave`. Raises `Overloaded` if none gets free in time."""
         if self._places.locked() and self._waiting >= self._most_waiting:
-            raise self._refusal()
+            raise refusal()
         self._waiting += 1
         try:
             async with asyncio.timeout(self._wait):
                 await self._places.acquire()
         except TimeoutError:
-            raise self._refusal() from None
+            raise refusal() from None
         finally:
             self._waiting -= 1
         telemetry.turns_in_hand.add(1)
@@ -42,7 +42,8 @@ class Admission:
         self._places.release()
         telemetry.turns_in_hand.add(-1)
 
-    @staticmethod
-    def _refusal() -> Overloaded:
-        telemetry.shed_turns.add(1)
-        return Overloaded(f"Too much is being asked right now. Try again in {RETRY_AFTER} s.", retry_after=RETRY_AFTER)
+
+def refusal() -> Overloaded:
+    """To be raised or told; it is counted."""
+    telemetry.shed_turns.add(1)
+    return Overloaded(f"Too much is being asked right now. Try again in {RETRY_AFTER} s.", retry_after=RETRY_AFTER)

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -162,3 +163,37 @@ async def test_a_client_that_hangs_up_while_it_sends_is_no_error(api: Any, caplo
 
     assert answered[0]["status"] == 400
     assert not caplog.records
+
+
+# ---- more messages than can be answered
+
+
+async def test_messages_beyond_those_at_work_and_those_that_wait_are_refused_at_once(make_api: Any) -> None:
+    api = make_api(turns_at_once=1)
+    path, token = await api.start()
+    gate, begun = asyncio.Event(), asyncio.Queue[int]()
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        await begun.put(1)
+        await gate.wait()
+        yield b'{"message": "Hi"}'
+
+    headers = token | {"Content-Type": "application/json"}
+    in_hand = [
+        asyncio.create_task(api.http.post(f"{path}/messages", content=slow_body(), headers=headers)) for _ in "ab"
+    ]
+    for _ in in_hand:
+        await begun.get()
+
+    refused = await api.http.post(f"{path}/messages", json={"message": "Hi"}, headers=token)
+    assert refused.status_code == 503
+    assert refused.json()["type"] == "urn:support-agent:problem:overloaded"
+    assert refused.headers["retry-after"] == "5"
+    assert refused.headers["x-content-type-options"] == "nosniff"
+    assert (await api.http.get("/health/")).status_code == 200
+    assert (await api.http.get(f"{path}/history", headers=token)).status_code == 200
+    assert (await api.http.get("/helpdesk/tickets", headers=token)).status_code != 503
+
+    gate.set()
+    assert [response.status_code for response in await asyncio.gather(*in_hand)] == [200, 200]
+    assert (await api.http.post(f"{path}/messages", json={"message": "Hi"}, headers=token)).status_code == 200
