@@ -116,6 +116,8 @@ class Customers:
             async with asyncio.timeout(PATIENCE):
                 conversation = self._conversations.pop(0) if self._conversations else await self._opened()
                 outcome = await self._ask(conversation, next(self._questions))
+        except _Refused:
+            outcome = "shed"
         except (OSError, EOFError, TimeoutError, ValueError) as error:
             outcome = type(error).__name__
         stage.turns.append(Turn(due, time.perf_counter() - start - due, outcome))
@@ -134,7 +136,9 @@ class Customers:
         return "answered" if b'"RUN_FINISHED"' in body else "RUN_ERROR" if b'"RUN_ERROR"' in body else "cut off"
 
     async def _opened(self) -> _Conversation:
-        status, _, body = await self._post("/chat/sessions", {}, "")
+        status, head, body = await self._post("/chat/sessions", {}, "")
+        if status in (429, 503) and b"\r\nretry-after:" in head.lower():
+            raise _Refused
         if status != 201:
             raise ValueError(f"no conversation: {status}")
         told = json.loads(body)
@@ -157,6 +161,10 @@ class Customers:
         while lines and time.perf_counter() - lines[0].used > KEPT_OPEN:
             lines.pop(0).close()
         return lines.pop() if lines else None
+
+
+class _Refused(Exception):
+    """No conversation now, but later."""
 
 
 @dataclass(slots=True)

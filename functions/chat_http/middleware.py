@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 MEGABYTE = 1_000_000
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 """Others are `_OTHER` in a span: https://opentelemetry.io/docs/specs/semconv/http/http-spans/"""
-MESSAGES = re.compile(r"/chat/sessions/[^/]+/messages")
+MESSAGES = re.compile(r"/chat/sessions(/[^/]+/messages)?")
+"""Where messages are sent, and conversations opened: who cannot be answered need not open one."""
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 SECURITY_HEADERS = {
@@ -149,7 +150,7 @@ class LastResort:
 
 
 class MessageLimit:
-    """Refuses messages when as many are in hand as are answered at once or may wait for it.
+    """Refuses messages and new conversations when as many are in hand as are answered at once or may wait for it.
 
     `shared/conversation/admission.py` decides on the turns themselves; what comes in faster than it gets there would
     pile up before it, in front of the store and the threads that all share.

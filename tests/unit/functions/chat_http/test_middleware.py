@@ -190,6 +190,7 @@ async def test_messages_beyond_those_at_work_and_those_that_wait_are_refused_at_
     assert refused.json()["type"] == "urn:support-agent:problem:overloaded"
     assert refused.headers["retry-after"] == "5"
     assert refused.headers["x-content-type-options"] == "nosniff"
+    assert (await api.http.post("/chat/sessions")).status_code == 503
     assert (await api.http.get("/health/")).status_code == 200
     assert (await api.http.get(f"{path}/history", headers=token)).status_code == 200
     assert (await api.http.get("/helpdesk/tickets", headers=token)).status_code != 503
