@@ -173,7 +173,8 @@ class ConversationService:
             if opened.answer:
                 running.finish(list(_replayed(opened.answer)))
             else:
-                self._push.tell(session_id, message_frame(opened.message))
+                if opened.conversation.ticket_id:
+                    self._push.tell(session_id, message_frame(opened.message))
                 task = asyncio.create_task(self._run(opened, running), name=f"turn {message.id}")
                 self._running.add(task)
                 task.add_done_callback(self._ended)
@@ -283,7 +284,9 @@ class ConversationService:
             stored = await self._store.close_turn(opened, answer, ticket, self._facts(turn))
         if stored is None:
             return await self._leave_to_human(opened, running)
-        self._push.tell(stored.session_id, message_frame(stored, ticket=ticket))
+        # Nobody but who asks waits for an answer of the bot, and they read it as it comes: see docs/decisions/0018.
+        if ticket or opened.conversation.ticket_id:
+            self._push.tell(stored.session_id, message_frame(stored, ticket=ticket))
         if ticket:
             telemetry.chat_escalations.add(1, {"reason": ticket.reason})
             await self._escalation.send(ticket)
