@@ -173,8 +173,7 @@ class ConversationService:
             if opened.answer:
                 running.finish(list(_replayed(opened.answer)))
             else:
-                if opened.conversation.ticket_id:
-                    self._push.tell(session_id, message_frame(opened.message))
+                self._tell(opened.conversation, opened.message)
                 task = asyncio.create_task(self._run(opened, running), name=f"turn {message.id}")
                 self._running.add(task)
                 task.add_done_callback(self._ended)
@@ -194,6 +193,12 @@ class ConversationService:
                 lease_until=self._now() + timedelta(seconds=self._settings.turn_timeout_seconds + 10),
                 history=HISTORY,
             )
+
+    def _tell(self, conversation: Conversation, message: Message, ticket: Ticket | None = None) -> None:
+        """Push a message of a turn, if a person has the conversation or will have it. Else only who asks waits for the
+        answer, and reads it as it comes: docs/decisions/0018-push.md."""
+        if ticket or conversation.ticket_id:
+            self._push.tell(conversation.session_id, message_frame(message, ticket=ticket))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -284,9 +289,7 @@ class ConversationService:
             stored = await self._store.close_turn(opened, answer, ticket, self._facts(turn))
         if stored is None:
             return await self._leave_to_human(opened, running)
-        # Nobody but who asks waits for an answer of the bot, and they read it as it comes: see docs/decisions/0018.
-        if ticket or opened.conversation.ticket_id:
-            self._push.tell(stored.session_id, message_frame(stored, ticket=ticket))
+        self._tell(conversation, stored, ticket)
         if ticket:
             telemetry.chat_escalations.add(1, {"reason": ticket.reason})
             await self._escalation.send(ticket)
