@@ -31,7 +31,6 @@ PART = 8
 """Texts that are handed to a process at once: a quarter of a second of work, so that all end at about the same time."""
 PART_SECONDS = 120
 """Longest wait for them, and for a process to start. A machine that is very busy takes a tenth of it."""
-TRIES = 2
 LIBRARIES = ("PYTHON", "HOME", "XDG_CACHE_", "HF_", "SENTENCE_TRANSFORMERS_", "TORCH_", "CUDA_", "OMP_")
 """Beginnings of variables that libraries of models read; the only secret among them is that of the model hub."""
 START = """
@@ -92,8 +91,10 @@ class EmbeddingPool:
     # ---- in one of its threads, of which there are as many as processes
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
-        for _ in range(TRIES):
-            worker = self._take()
+        # An idle process may be dying (a lack of memory kills several), which is no fault of these texts; that a new
+        # one dies of them is.
+        for take in (self._take, self._start):
+            worker = take()
             try:
                 vectors = worker.embed(texts)
             except (OSError, EOFError, TimeoutError):
@@ -107,8 +108,11 @@ class EmbeddingPool:
     def _take(self) -> _Worker:
         with contextlib.suppress(Empty):
             while not (worker := self._idle.get_nowait()).runs:
-                self._discard(worker)  # it ended while it had nothing to do: no fault of the next texts
+                self._discard(worker)
             return worker
+        return self._start()
+
+    def _start(self) -> _Worker:
         with self._guard:
             if self._threads is None:
                 raise Unavailable("The processes that embed were ended.")

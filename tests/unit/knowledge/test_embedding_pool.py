@@ -107,6 +107,17 @@ def test_a_process_that_is_killed_is_replaced(pool: EmbeddingPool, tmp_path: Pat
     assert same(pool.embed(TEXTS))
 
 
+def test_processes_that_die_together_are_replaced_also_when_they_still_seem_to_run(
+    pool: EmbeddingPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while len(processes(pool)) < 2:
+        pool.embed(TEXTS)
+    monkeypatch.setattr(embedding_pool._Worker, "runs", True)
+    for pid in processes(pool):
+        os.kill(pid, signal.SIGKILL)
+    assert len(pool.embed(TEXTS[:1])) == 1
+
+
 def test_processes_that_never_last_are_an_error_and_not_a_wait(pool: EmbeddingPool) -> None:
     with pytest.raises(Unavailable):
         pool.embed([*TEXTS, "end"])
