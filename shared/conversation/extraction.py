@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from shared.conversation.sentences import spans
@@ -52,19 +53,23 @@ class Candidate:
     relevance: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Block:
     """Lines that belong together; each is a sentence, a list item, or the cells of a row."""
 
     kind: str
     lines: tuple[str, ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
         return " ".join(self.lines)
 
+    @cached_property
+    def said(self) -> frozenset[str]:
+        return frozenset(terms(self.text))
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class _Section:
     """`heading` is the lowest one above the text; `first` marks those of the passage that was ranked first."""
 
@@ -73,9 +78,13 @@ class _Section:
     blocks: tuple[_Block, ...]
     first: bool
 
-    @property
-    def text(self) -> str:
-        return "\n".join(block.text for block in self.blocks)
+    @cached_property
+    def said(self) -> frozenset[str]:
+        return frozenset[str]().union(*(block.said for block in self.blocks))
+
+    @cached_property
+    def headings(self) -> frozenset[str]:
+        return frozenset(terms(f"{self.passage.heading} {self.heading}"))
 
 
 def extract(question: str, candidates: Sequence[Candidate]) -> list[str]:
@@ -120,7 +129,7 @@ def _with_code(question: str, asked: Sequence[str], sections: Sequence[_Section]
                     continue
                 # The row's own code stands at its beginning; elsewhere a code is only mentioned.
                 leads = any(pattern.match(line.lstrip("|*_` -")) for pattern in patterns)
-                score = hits + 0.5 * leads + _share(f"{section.passage.heading} {section.heading} {line}", weights)
+                score = hits + 0.5 * leads + _share(section.headings.union(terms(line)), weights)
                 more = block.lines[i + 1 : i + 2] if block.kind == "paragraph" else ()
                 if best is None or score > best[0]:
                     best = score, _render([_Block(block.kind, (line, *more))], section.passage.number)
@@ -129,28 +138,27 @@ def _with_code(question: str, asked: Sequence[str], sections: Sequence[_Section]
 
 def _weights(question: str, sections: Sequence[_Section]) -> dict[str, float]:
     """Rarity of each of the question's words among the blocks, adding up to 1."""
-    held = [set(terms(f"{s.passage.heading} {s.heading} {block.text}")) for s in sections for block in s.blocks]
+    held = [section.headings | block.said for section in sections for block in section.blocks]
     idf = {term: math.log(1 + len(held) / (1 + sum(term in block for block in held))) for term in set(terms(question))}
     total = sum(idf.values()) or 1.0
     return {term: value / total for term, value in idf.items()}
 
 
-def _share(text: str, weights: dict[str, float]) -> float:
-    """How much of the question (0 … 1) the text holds."""
-    said = set(terms(text))
+def _share(said: frozenset[str], weights: dict[str, float]) -> float:
+    """How much of the question (0 … 1) these terms are."""
     return sum(weight for term, weight in weights.items() if term in said)
 
 
 def _likeness(heading: str, weights: dict[str, float]) -> float:
     """How much heading and question say the same (0 … 1): what they share, less for what only the heading says."""
-    words = set(terms(heading))
-    return _share(heading, weights) * len(words & weights.keys()) / len(words) if words else 0.0
+    words = frozenset(terms(heading))
+    return _share(words, weights) * len(words & weights.keys()) / len(words) if words else 0.0
 
 
 def _section_score(section: _Section, weights: dict[str, float]) -> float:
-    share = _share(f"{section.passage.heading} {section.heading} {section.text}", weights)
+    share = _share(section.headings | section.said, weights)
     about = HEADING_WEIGHT * _likeness(section.heading, weights)
-    said = TEXT_WEIGHT * _share(section.text, weights)
+    said = TEXT_WEIGHT * _share(section.said, weights)
     return share + about + said + section.passage.relevance + (LEAST_SHARE if section.first else 0)
 
 
@@ -158,7 +166,7 @@ def _chosen(blocks: Sequence[_Block], weights: dict[str, float]) -> list[_Block]
     """The best block and its neighbours, as many as fit, in their own order."""
     if not blocks:
         return []
-    best = max(range(len(blocks)), key=lambda i: (_share(blocks[i].text, weights), -i))
+    best = max(range(len(blocks)), key=lambda i: (_share(blocks[i].said, weights), -i))
     first = last = best
     length = len(blocks[best].text)
     while first > 0 or last < len(blocks) - 1:
@@ -182,7 +190,7 @@ def _shortened(block: _Block, weights: dict[str, float]) -> _Block:
     """Of a block that is too long by itself, the lines that say most about the question."""
     if len(block.text) <= ANSWER_CHARS or (block.kind == "list" and len(block.lines) <= MAX_ITEMS):
         return block
-    ranked = sorted(range(len(block.lines)), key=lambda i: (-_share(block.lines[i], weights), i))
+    ranked = sorted(range(len(block.lines)), key=lambda i: (-_share(frozenset(terms(block.lines[i])), weights), i))
     if block.kind == "paragraph":
         start = min(ranked[0], len(block.lines) - FEW)
         return _Block(block.kind, block.lines[start : start + FEW])

@@ -10,10 +10,11 @@ from shared.conversation.evidence import Evidence
 from shared.conversation.rewriting import QuestionRewriter
 from shared.conversation.turn import Turn
 from shared.errors import Unavailable
+from shared.escalation.language import language_of
 from shared.knowledge.chunking import Chunker
 from shared.knowledge.embedding import Embedder
 from shared.knowledge.index import Match
-from shared.knowledge.question import Question, parts
+from shared.knowledge.question import Question, parts, stands_alone
 from shared.knowledge.ranking import Passage, rank
 from shared.knowledge.retrieval import Retriever
 from shared.memory.models import Attachment
@@ -27,7 +28,8 @@ ATTACHMENT_PASSAGES = 4
 
 
 class KnowledgeSearch:
-    """`rewriter`, if given, words a follow-up anew, which is then searched for, too."""
+    """`rewriter`, if given, words a follow-up anew, which is then searched for, too; a message that stands alone is
+    none."""
 
     def __init__(
         self, retriever: Retriever, embedder: Embedder, chunker: Chunker, rewriter: QuestionRewriter | None = None
@@ -39,7 +41,7 @@ class KnowledgeSearch:
 
     async def find(self, turn: Turn, query: Question | str) -> Sequence[Evidence]:
         """Search what the conversation is about; what is found becomes evidence of the turn. Best first."""
-        if self._rewriter and isinstance(query, Question) and query.asked:
+        if self._rewriter and isinstance(query, Question) and query.asked and _may_lean(query.text):
             found = await self._both(turn, query, self._rewriter)
         else:
             found = await self._retrieve(turn, query)
@@ -85,6 +87,14 @@ class KnowledgeSearch:
         )
         matches = [Match(chunk, float(distance)) for chunk, distance in zip(chunks, distances, strict=True)]
         return rank(parts(Question(question)), matches)[:ATTACHMENT_PASSAGES]
+
+
+def _may_lean(message: str) -> bool:
+    """Whether the message might need what was said before: a model that is asked in vain costs the customer a second.
+
+    Which words point back is known of English alone.
+    """
+    return language_of([message]) != "en" or not stands_alone(message)
 
 
 def _fused(one: Sequence[Passage], other: Sequence[Passage]) -> list[Passage]:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,7 @@ NO_TERM = -1
 """No string has this hash in CPython."""
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
+class Why(NamedTuple):
     """What a passage has in common with the question.
 
     `cosine` is of their meanings (-1 … 1), `words` are those of the question, or of what was said before, that it
@@ -119,24 +118,26 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     scores += _support(scores, groups)
     leads = _leads(cosines + COVERAGE_SHARE * coverage, topic)
     about_code = bool(wanted_codes) and len(set(terms(question.words))) <= ABOUT_CODE
-    best: list[int] = np.argsort(-scores, kind="stable").tolist()
-    rarest = np.argsort(-rarity, kind="stable")
-    spelt = np.array(list(asked.values()), np.object_)[rarest]
-    held = held[:, rarest]
-    passages: list[Passage] = []
-    for i in best:
-        cosine, lead = float(cosines[i]), float(leads[i])
-        passages.append(
-            Passage(
-                chunk=matches[i].chunk,
-                distance=matches[i].distance,
-                score=float(scores[i]),
-                coverage=float(coverage[i]),
-                relevance=_relevance(lead, about_code=about_code, has_code=bool(found[i])),
-                why=Why(cosine, lead, tuple(spelt[held[i]]), found[i]),
-            )
+    relevance = _relevance(leads, found if about_code else ())
+    rarest: list[int] = np.argsort(-rarity, kind="stable").tolist()
+    spelt = [list(asked.values())[term] for term in rarest]
+    # As lists, because single numbers of numpy are slow.
+    holds: list[list[bool]] = held[:, rarest].tolist()
+    figures: list[list[float]] = np.column_stack([scores, coverage, relevance, cosines, leads]).tolist()
+    passages = [
+        Passage(
+            chunk=match.chunk,
+            distance=match.distance,
+            score=score,
+            coverage=covered,
+            relevance=relevant,
+            why=Why(cosine, lead, tuple(compress(spelt, holding)), codes),
         )
-    return passages
+        for match, (score, covered, relevant, cosine, lead), holding, codes in zip(
+            matches, figures, holds, found, strict=True
+        )
+    ]
+    return sorted(passages, key=lambda passage: passage.score, reverse=True)
 
 
 def _asked_words(question: Parts) -> tuple[dict[str, str], Array]:
@@ -156,12 +157,14 @@ def _topic(named: Sequence[str], headings: Sequence[str]) -> Array:
     if not named:
         return topic
     held = [_distinct_terms(heading) for heading in headings]
-    frequency = Counter(chain.from_iterable(held))
-    rarity = {term: math.log(1 + len(headings) / frequency[term]) for term in frequency}
-    totals = np.array([sum(rarity[term] for term in heading) for heading in held])
+    heading_of = np.repeat(np.arange(len(held)), [len(distinct) for distinct in held])
+    known, number, frequency = np.unique(np.concatenate(held), return_inverse=True, return_counts=True)
+    rarity = np.log(1 + len(headings) / frequency)
+    totals = np.maximum(np.bincount(heading_of, rarity[number], len(held)), 1e-9)
     for ago, message in enumerate(named):
-        said = frozenset(map(hash, terms(message)))  # not `_terms`, which would keep what a customer wrote
-        share = np.array([sum(rarity[term] for term in heading & said) for heading in held]) / np.maximum(totals, 1e-9)
+        spoken = np.fromiter(map(hash, terms(message)), np.int64)  # not `_terms`, which would keep a customer's words
+        said: Array = rarity * (known[:, None] == spoken).any(axis=1)
+        share = np.bincount(heading_of, said[number], len(held)) / totals
         topic = np.maximum(topic, TOPIC_FADING ** (ago + 1) * share**TOPIC_POWER)
     return topic
 
@@ -173,8 +176,8 @@ def _terms(text: str) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _distinct_terms(heading: str) -> frozenset[int]:
-    return frozenset(_terms(heading).tolist())
+def _distinct_terms(heading: str) -> NDArray[np.int64]:
+    return np.unique(_terms(heading))
 
 
 def _groups(matches: Sequence[Match]) -> NDArray[np.intp]:
@@ -281,9 +284,9 @@ def _leads(evidence: Array, topic: Array) -> Array:
     return evidence + TOPIC_SHARE * topic - BACKGROUND * mean
 
 
-def _relevance(lead: float, *, about_code: bool, has_code: bool) -> float:
-    """Logistic estimate. A passage without the code asked about seldom helps, whatever its topic."""
-    logit = RELEVANCE_LEAD * lead + RELEVANCE_BIAS
-    if about_code:
-        logit += RELEVANCE_CODE if has_code else -RELEVANCE_CODE
-    return 1 / (1 + math.exp(-logit))
+def _relevance(leads: Array, found: Sequence[tuple[str, ...]]) -> Array:
+    """Logistic estimate. What has none of the codes asked about, if `found` tells, seldom helps, whatever its topic."""
+    logits = RELEVANCE_LEAD * leads + RELEVANCE_BIAS
+    if found:
+        logits += RELEVANCE_CODE * np.array([1 if codes else -1 for codes in found])
+    return 1 / (1 + np.exp(-logits))

@@ -336,6 +336,21 @@ async def test_a_question_that_opens_a_conversation_is_not_rewritten(model: Mode
     assert model.requests == []
 
 
+async def test_a_question_that_stands_alone_is_not_rewritten(model: Model) -> None:
+    found, _ = await find(model, "Do you also sell gift cards for the office in Norway?")
+    assert len(found) == PASSAGES
+    assert model.requests == []
+
+
+@pytest.mark.parametrize(
+    "message", ["And what does it cost to send two parcels there?", "Und was kostet der Versand nach Norwegen für zwei?"]
+)
+async def test_a_question_that_points_back_or_is_in_another_language_is_rewritten(model: Model, message: str) -> None:
+    model.answers = ["When do parcels sent by express van to Oslo arrive?"]
+    found, _ = await find(model, message)
+    assert "Oslo included" in " ".join(texts_of(found))
+
+
 def counted(outcome: str) -> float:
     telemetry.set_up_metrics()
     for line in telemetry.prometheus_text().decode().splitlines():
