@@ -77,15 +77,11 @@ class _Extractive(BaseChatClient[Any]):
     async def _stream(
         self, messages: Sequence[Message], options: Mapping[str, Any]
     ) -> AsyncIterable[ChatResponseUpdate]:
+        """All in one update: it is known at once, and each update passes through all layers of the framework."""
         response_id = uuid.uuid4().hex
         contents = await asyncio.to_thread(next_step, messages, _tool_names(options))
-        for content in contents:
-            yield ChatResponseUpdate(
-                contents=[content], role="assistant", response_id=response_id, message_id=response_id, model=self.model
-            )
-            await asyncio.sleep(0)
         yield ChatResponseUpdate(
-            contents=[Content.from_usage(_usage(messages, contents))],
+            contents=[*contents, Content.from_usage(_usage(messages, contents))],
             role="assistant",
             response_id=response_id,
             message_id=response_id,
