@@ -312,19 +312,21 @@ class ConversationService:
             message=message,
             history=history,
             attachments=_attachments_of([*history, message]),
-            facts=await self._store.facts(conversation.customer_id),
             evidence=EvidenceSet(self._links),
         )
+        turn.facts, _ = await asyncio.gather(self._store.facts(conversation.customer_id), self._find_evidence(turn))
+        return turn
+
+    async def _find_evidence(self, turn: Turn) -> None:
+        # What comes with a file is about the file.
+        before = () if turn.message.attachments else turn.history
         try:
-            # What comes with a file is about the file.
-            before = () if message.attachments else history
-            await self._search.find(turn, search_question(message.text, before))
+            await self._search.find(turn, search_question(turn.message.text, before))
         except Unavailable:
             # What needs no documents (files, facts, a person) is still done, and the customer is told about the rest.
             turn.searched, turn.degraded = False, True
             telemetry.degraded_answers.add(1, {"error": "IndexUnavailable"})
             logger.warning("search index unavailable")
-        return turn
 
     async def _write(self, turn: Turn, running: RunningTurn) -> tuple[list[str], AnswerVerifier]:
         """The agent's answer, each sentence told only after it was verified."""
