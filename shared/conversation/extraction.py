@@ -2,20 +2,21 @@
 
 The best section of a passage answers: what stands under one heading. It is read as blocks: a paragraph, a list, a table
 row, a line of code. A short section is given whole; of a long one, the block that says most about the question and its
-neighbours, as far as they fit. A code in the question is different: only what holds that very code answers, whichever
-section it is in.
+neighbours, as far as they fit; of a table, the rows that the question names. A code in the question is different: only
+what holds that very code answers, whichever section it is in.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 from shared.conversation.sentences import spans
+from shared.conversation.tables import Row, rows
 from shared.knowledge import markdown
 from shared.knowledge.chunking import SEPARATOR
 from shared.knowledge.terms import codes, terms
@@ -26,6 +27,8 @@ MAX_ITEMS = 12
 """Longest list given whole: instructions seldom have more steps."""
 FEW = 3
 """Items of a longer list, or sentences of a long paragraph, that are chosen instead."""
+LEAST_NAMED = 0.1
+"""Share of the question that only a row holds which the question names: more than a word in passing."""
 HEADING_WEIGHT = 1.0
 """A heading that is the question ("How do I reset my password?") marks the section written to answer it. The lowest one
 counts, as those above it stand over its neighbours too."""
@@ -55,10 +58,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class _Block:
-    """Lines that belong together; each is a sentence, a list item, or the cells of a row."""
+    """Lines that belong together; each is a sentence, a list item, or a row, of which the table's columns are known."""
 
     kind: str
     lines: tuple[str, ...]
+    columns: tuple[str, ...] = ()
 
     @cached_property
     def text(self) -> str:
@@ -104,14 +108,15 @@ def extract(question: str, candidates: Sequence[Candidate]) -> list[str]:
         return []
     weights = _weights(question, sections)
     best = max(sections, key=lambda section: _section_score(section, weights))
-    return _render(_chosen(best.blocks, weights), best.passage.number)
+    return _render(_named_rows(best, weights) or _chosen(best.blocks, weights), best.passage.number)
 
 
 def _sections(passage: Candidate) -> Iterator[tuple[str, tuple[_Block, ...]]]:
     """Each heading with the blocks under it; what comes before the first heading belongs to the passage's own."""
+    found = {row.start: row for row in rows(passage.text, passage.heading)}
     heading, start = passage.heading.rpartition(SEPARATOR)[2], 0
     for at, end, _, following in [*markdown.headings(passage.text), (len(passage.text), 0, 0, "")]:
-        if blocks := tuple(_blocks(passage.text[start:at])):
+        if blocks := tuple(_blocks(passage.text[start:at], start, found)):
             yield heading, blocks
         heading, start = following, end
 
@@ -128,7 +133,8 @@ def _with_code(question: str, asked: Sequence[str], sections: Sequence[_Section]
                 if not hits:
                     continue
                 # The row's own code stands at its beginning; elsewhere a code is only mentioned.
-                leads = any(pattern.match(line.lstrip("|*_` -")) for pattern in patterns)
+                own = line.removeprefix(f"{block.columns[0]}: " if block.columns else "").lstrip("*_` -")
+                leads = any(pattern.match(own) for pattern in patterns)
                 score = hits + 0.5 * leads + _share(section.headings.union(terms(line)), weights)
                 more = block.lines[i + 1 : i + 2] if block.kind == "paragraph" else ()
                 if best is None or score > best[0]:
@@ -160,6 +166,27 @@ def _section_score(section: _Section, weights: dict[str, float]) -> float:
     about = HEADING_WEIGHT * _likeness(section.heading, weights)
     said = TEXT_WEIGHT * _share(section.said, weights)
     return share + about + said + section.passage.relevance + (LEAST_SHARE if section.first else 0)
+
+
+def _named_rows(section: _Section, weights: dict[str, float]) -> list[_Block]:
+    """The few rows of a table that the question names, after the line that leads to the table; none if it names no row.
+
+    What the table's columns and headings say is said of all rows.
+    """
+    best, chosen = LEAST_NAMED, list[int]()
+    for i, block in enumerate(section.blocks):
+        about_all = section.headings.union(terms(" ".join(block.columns)))
+        named = _share(block.said - about_all, weights) if block.columns else 0.0
+        if named > best:
+            best, chosen = named, [i]
+        elif named == best and chosen:
+            chosen.append(i)
+    if not 0 < len(chosen) <= FEW:
+        return []
+    above = reversed(section.blocks[: chosen[0]])
+    lead = next((block for block in above if block.columns != section.blocks[chosen[0]].columns), None)
+    rows_named = [section.blocks[i] for i in chosen]
+    return [lead, *rows_named] if lead and lead.kind == "paragraph" and lead.text.endswith(":") else rows_named
 
 
 def _chosen(blocks: Sequence[_Block], weights: dict[str, float]) -> list[_Block]:
@@ -197,20 +224,20 @@ def _shortened(block: _Block, weights: dict[str, float]) -> _Block:
     return _Block(block.kind, tuple(block.lines[i] for i in sorted(ranked[:FEW])))
 
 
-def _blocks(text: str) -> Iterator[_Block]:
-    """The blocks of a section in order; rules and furniture are left out."""
+def _blocks(text: str, start: int, found: Mapping[int, Row]) -> Iterator[_Block]:
+    """The blocks of a section in order; rules and furniture are left out. `found` are the rows of the whole passage, in
+    which the section starts at `start`."""
     reader = _BlockReader()
-    lines = [(line.rstrip("\n"), code) for _, line, code in markdown.lines(text)]
-    for (line, code), (following, _) in zip(lines, [*lines[1:], ("", False)], strict=False):
+    for at, broken, code in markdown.lines(text):
+        line = broken.rstrip("\n")
         if code:
             yield from reader.flush()
             if line.strip() and not _FENCE.match(line):
                 yield _Block("code", (f"`{line.strip()}`",))
         elif line.lstrip().startswith("|"):
             yield from reader.flush()
-            if not markdown.is_table_rule(line) and not markdown.is_table_rule(following):
-                cells = (cell.strip() for cell in line.strip().strip("|").split("|"))
-                yield _Block("row", (" — ".join(filter(None, cells)),))
+            if row := found.get(start + at):
+                yield _Block("row", (row.text,), row.columns)
         elif _RULE.match(line):
             yield from reader.flush()
         elif not _FURNITURE.match(line):

@@ -13,6 +13,7 @@ from shared.conversation.contradiction import contradicts
 from shared.conversation.evidence import Evidence
 from shared.conversation.reading import Reading, joined, read
 from shared.conversation.sentences import spans
+from shared.conversation.tables import rows
 from shared.knowledge import markdown
 
 COVERAGE = (0.8, 0.85, 0.9)
@@ -60,7 +61,7 @@ class _Sentence:
 def find_support(claim: str, evidence: Evidence) -> Support | None:
     """The smallest span of the passage that supports the claim; None if there is none."""
     plain = _LIST_MARK.sub("", claim).strip().strip("`")
-    if verbatim := _verbatim(plain, evidence.content):
+    if verbatim := _verbatim(plain, evidence.content) or _in_row(plain, evidence):
         return Support(evidence, *verbatim, 1.0)
     seen = markdown.plain(plain)
     reading = read(seen)
@@ -121,6 +122,12 @@ def _verbatim(text: str, content: str) -> tuple[int, int] | None:
         ):
             return start, end
     return None
+
+
+def _in_row(text: str, evidence: Evidence) -> tuple[int, int] | None:
+    """The table row that says the text word for word, once its cells are named after their columns."""
+    found = (row for row in rows(evidence.content, evidence.heading) if _verbatim(text, row.text))
+    return next(((row.start, row.end) for row in found), None)
 
 
 @lru_cache(maxsize=256)

@@ -36,6 +36,8 @@ BLOCK_CHARS = 8_000
 COUNTED = 256
 """Texts of a document whose tokens are remembered while it is split: headings and sections are asked for repeatedly."""
 SEPARATOR = " › "
+COMMA = ", "
+"""Between the columns of a table that is cut: they are the lowest heading of its later parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ def _tables(text: str, section: _Section) -> Iterator[_Table]:
         while number < len(lines) and "|" in lines[number][1]:
             end = lines[number][0] + len(lines[number][1])
             number += 1
-        yield _Table(start, end, ", ".join(filter(None, markdown.cells(header))))
+        yield _Table(start, end, COMMA.join(filter(None, markdown.cells(header))))
 
 
 def _blocks(text: str, section: _Section) -> Iterator[tuple[int, int]]:

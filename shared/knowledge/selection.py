@@ -1,7 +1,8 @@
 """Which of the ranked passages are shown, and in which cut.
 
 What stands in several documents word for word is shown once. Chunks that follow each other in their document become one
-passage, and of one document there are only so many as long as others have something: either leaves a place to another.
+passage, and of one document there are only so many as long as others have something not much worse: either leaves a
+place to another.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ LONGEST = 2_400
 OF_ONE_DOCUMENT = 2
 """Passages of one document before others have their turn. Of Thunderbird's help articles, .66 of the right ones were
 among the first six passages then, against .63 without a limit, and .60 without joining either."""
+MUCH_WORSE = 0.2
+"""In the score of the ranking. What is so much worse than a further passage of the document has no turn before it: "How
+do I reset my password?" got a page about Wi-Fi in place of the third passage of the page about passwords. Of the sample
+company's 60 questions, 59 have their answer among six passages, against 57 before; of Thunderbird's, as many."""
 BY_CHANCE = 200
 """Characters. A shorter text may stand under two headings and mean another thing under each."""
 
@@ -39,14 +44,15 @@ def select(ranked: Sequence[Passage], limit: int) -> list[Passage]:
             continue
         if taken[document] >= OF_ONE_DOCUMENT:
             others.append(passage)
-        elif len(selected) < limit:
-            selected.append(passage)
-            taken[document] += 1
-        else:
+            continue
+        while others and len(selected) < limit and others[0].score > passage.score + MUCH_WORSE:
+            _add(selected, others.pop(0))
+        if len(selected) == limit:
             break
-    for passage in others[: limit - len(selected)]:
-        if not _join(selected, passage):
-            selected.append(passage)
+        selected.append(passage)
+        taken[document] += 1
+    while others and len(selected) < limit:
+        _add(selected, others.pop(0))
     return sorted(selected, key=lambda passage: passage.score, reverse=True)
 
 
@@ -65,6 +71,12 @@ def _distinct(ranked: Sequence[Passage]) -> list[Passage]:
 def _plain(text: str) -> str:
     """Words with a space between them."""
     return " ".join(text.split())
+
+
+def _add(selected: list[Passage], passage: Passage) -> None:
+    """Joined to what was selected since, or as one more."""
+    if not _join(selected, passage):
+        selected.append(passage)
 
 
 def _join(selected: list[Passage], passage: Passage) -> bool:

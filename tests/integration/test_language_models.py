@@ -343,7 +343,8 @@ async def test_a_question_that_stands_alone_is_not_rewritten(model: Model) -> No
 
 
 @pytest.mark.parametrize(
-    "message", ["And what does it cost to send two parcels there?", "Und was kostet der Versand nach Norwegen für zwei?"]
+    "message",
+    ["And what does it cost to send two parcels there?", "Und was kostet der Versand nach Norwegen für zwei?"],
 )
 async def test_a_question_that_points_back_or_is_in_another_language_is_rewritten(model: Model, message: str) -> None:
     model.answers = ["When do parcels sent by express van to Oslo arrive?"]

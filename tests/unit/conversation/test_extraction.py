@@ -50,7 +50,39 @@ def test_of_a_long_passage_the_block_that_matters_and_what_surrounds_it() -> Non
 
 
 def test_a_code_finds_its_table_row() -> None:
-    assert extract("What does E-22 mean?", [PASSWORD, CODES]) == ["E-22 — Pump blocked — Descale [3]"]
+    assert extract("What does E-22 mean?", [PASSWORD, CODES]) == [
+        "Code: E-22 — Meaning: Pump blocked — What to do: Descale [3]"
+    ]
+
+
+SHIPPING = Candidate(
+    4,
+    "Delivery › Shipping zones",
+    "Each country is in a zone:\n\n| Country | Zone | Free from |\n|---|---|---|\n"
+    "| Ireland | Zone 1 | €50 |\n| France | Zone 2 | €75 |\n"
+    "| Norway | Zone 4 | never free |\n| Spain | Zone 3 | €120 |\n\n"
+    "The order value is what you pay for goods.",
+    0.8,
+)
+SPAIN = "Country: Spain — Zone 3 — Free from: €120 [4]"
+
+
+def test_of_a_table_the_rows_that_the_question_names_after_what_leads_to_them() -> None:
+    assert extract("Which shipping zone is Spain in?", [SHIPPING]) == ["Each country is in a zone: [4]\n", SPAIN]
+    answer = "".join(extract("Are Norway and Spain in the same zone?", [SHIPPING]))
+    assert [line.partition(" —")[0] for line in answer.splitlines()[1:]] == ["Country: Norway", "Country: Spain"]
+
+
+def test_a_table_of_which_no_row_is_named_is_given_with_its_columns() -> None:
+    answer = "".join(extract("How much must I spend to get free shipping to Lyon?", [SHIPPING]))
+    assert "Country: Norway — Zone 4 — Free from: never free [4]" in answer
+    assert SPAIN in answer
+
+
+def test_the_later_part_of_a_cut_table_has_its_columns_in_the_heading() -> None:
+    heading = "Delivery › Shipping zones › Country, Zone, Free from"
+    later = replace(SHIPPING, heading=heading, text="| Spain | Zone 3 | €120 |\n| Sweden | Zone 3 | €120 |\n")
+    assert extract("Which zone is Spain in?", [later]) == [SPAIN]
 
 
 def test_call_out_marks_and_tables_of_contents_are_no_answer() -> None:

@@ -51,6 +51,23 @@ def test_a_sentence_is_found_across_a_line_break() -> None:
     assert verifier.sources[0].quote == "If that is\nimpossible, call us."
 
 
+ROWS = "| Norway | 4 | By ship. Takes long. |\n| Spain | 3 | By road. |\n"
+ZONES = f"| Country | Zone | Note |\n|---|---|---|\n{ROWS}"
+
+
+@pytest.mark.parametrize(("content", "heading"), [(ZONES, "Zones"), (ROWS, "Zones › Country, Zone, Note")])
+def test_a_row_may_be_said_with_the_names_of_its_columns_but_not_with_cells_of_another(
+    content: str, heading: str
+) -> None:
+    found = EvidenceSet()
+    found.add(id="z", heading=heading, content=content, distance=0.3, relevance=0.9, metadata={})
+    text, verifier = verify(found, "Country: Norway — Zone: 4 — Note: By ship. [1] Takes long. [1]\n")
+    assert text == "Country: Norway — Zone: 4 — Note: By ship. [1] Takes long. [1]\n"
+    assert verifier.sources[0].quote == "| Norway | 4 | By ship. Takes long. |"
+    text, _ = verify(found, "Country: Norway — Zone: 3 — Note: By ship. [1]")
+    assert text == ""
+
+
 def test_citations_are_numbered_in_the_order_of_their_use(evidence: EvidenceSet) -> None:
     text, verifier = verify(
         evidence, "Express delivery takes 1 working day [2]. Grinders must be returned within 14 days [1]."
