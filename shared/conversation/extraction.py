@@ -29,6 +29,8 @@ FEW = 3
 """Items of a longer list, or sentences of a long paragraph, that are chosen instead."""
 LEAST_NAMED = 0.1
 """Share of the question that only a row holds which the question names: more than a word in passing."""
+BEFORE_WEIGHT = 0.5
+"""Of words that only the customer's previous message has."""
 HEADING_WEIGHT = 1.0
 """A heading that is the question ("How do I reset my password?") marks the section written to answer it. The lowest one
 counts, as those above it stand over its neighbours too."""
@@ -91,24 +93,24 @@ class _Section:
         return frozenset(terms(f"{self.passage.heading} {self.heading}"))
 
 
-def extract(question: str, candidates: Sequence[Candidate]) -> list[str]:
+def extract(question: str, candidates: Sequence[Candidate], *, before: str = "") -> list[str]:
     """The answer in pieces that, joined, are its Markdown; each sentence ends with its citation. Empty: no answer.
 
-    `candidates` are in order of rank.
+    `candidates` are in order of rank. `before` is the customer's previous message, if this one needs it.
     """
     sections = [
         _Section(candidate, heading, blocks, first=i == 0)
         for i, candidate in enumerate(candidates)
         for heading, blocks in _sections(candidate)
     ]
-    asked = codes(question)
-    if asked and (found := _with_code(question, asked, sections)):
+    weights = _weights(question, before, sections)
+    asked = codes(f"{before} {question}")
+    if asked and (found := _with_code(asked, sections, weights)):
         return found
     if not sections:
         return []
-    weights = _weights(question, sections)
     best = max(sections, key=lambda section: _section_score(section, weights))
-    return _render(_named_rows(best, weights) or _chosen(best.blocks, weights), best.passage.number)
+    return _render(_named_rows(best, question, weights) or _chosen(best.blocks, weights), best.passage.number)
 
 
 def _sections(passage: Candidate) -> Iterator[tuple[str, tuple[_Block, ...]]]:
@@ -121,10 +123,9 @@ def _sections(passage: Candidate) -> Iterator[tuple[str, tuple[_Block, ...]]]:
         heading, start = following, end
 
 
-def _with_code(question: str, asked: Sequence[str], sections: Sequence[_Section]) -> list[str]:
+def _with_code(asked: Sequence[str], sections: Sequence[_Section], weights: dict[str, float]) -> list[str]:
     """The row or sentence that holds the code and most of the question; a sentence with the one after it."""
     patterns = [re.compile(rf"(?<![\w-]){re.escape(code)}(?![\w-])", re.IGNORECASE) for code in asked]
-    weights = _weights(question, sections)
     best: tuple[float, list[str]] | None = None
     for section in sections:
         for block in section.blocks:
@@ -142,10 +143,14 @@ def _with_code(question: str, asked: Sequence[str], sections: Sequence[_Section]
     return best[1] if best else []
 
 
-def _weights(question: str, sections: Sequence[_Section]) -> dict[str, float]:
+def _weights(question: str, before: str, sections: Sequence[_Section]) -> dict[str, float]:
     """Rarity of each of the question's words among the blocks, adding up to 1."""
     held = [section.headings | block.said for section in sections for block in section.blocks]
-    idf = {term: math.log(1 + len(held) / (1 + sum(term in block for block in held))) for term in set(terms(question))}
+    asked = dict.fromkeys(terms(before), BEFORE_WEIGHT) | dict.fromkeys(terms(question), 1.0)
+    idf = {
+        term: weight * math.log(1 + len(held) / (1 + sum(term in block for block in held)))
+        for term, weight in asked.items()
+    }
     total = sum(idf.values()) or 1.0
     return {term: value / total for term, value in idf.items()}
 
@@ -168,15 +173,16 @@ def _section_score(section: _Section, weights: dict[str, float]) -> float:
     return share + about + said + section.passage.relevance + (LEAST_SHARE if section.first else 0)
 
 
-def _named_rows(section: _Section, weights: dict[str, float]) -> list[_Block]:
+def _named_rows(section: _Section, question: str, weights: dict[str, float]) -> list[_Block]:
     """The few rows of a table that the question names, after the line that leads to the table; none if it names no row.
 
     What the table's columns and headings say is said of all rows.
     """
+    asked = frozenset(terms(question))
     best, chosen = LEAST_NAMED, list[int]()
     for i, block in enumerate(section.blocks):
         about_all = section.headings.union(terms(" ".join(block.columns)))
-        named = _share(block.said - about_all, weights) if block.columns else 0.0
+        named = _share(block.said & asked - about_all, weights) if block.columns else 0.0
         if named > best:
             best, chosen = named, [i]
         elif named == best and chosen:

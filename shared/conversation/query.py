@@ -44,13 +44,16 @@ def search_question(text: str, history: Sequence[Message]) -> Question:
 
 
 def whole_question(text: str, history: Sequence[Said]) -> str:
-    """The question in words that stand alone: a follow-up ("and for laptops?") after the customer's previous question,
-    which names the topic."""
+    """The question in words that stand alone: a follow-up ("and for laptops?") after the message before it."""
     question = _without_greeting(text)
-    if stands_alone(question):
-        return question
-    previous = next((message.text for message in reversed(history) if message.role == "user"), "")
-    return f"{previous[: MAX_CHARS - len(question)]} {question}".strip()
+    return f"{question_before(text, history)[: MAX_CHARS - len(question)]} {question}".strip()
+
+
+def question_before(text: str, history: Sequence[Said]) -> str:
+    """The customer's previous message, which names the topic of a follow-up; empty if `text` stands alone."""
+    if stands_alone(_without_greeting(text)):
+        return ""
+    return next((message.text for message in reversed(history) if message.role == "user"), "")
 
 
 def _without_greeting(text: str) -> str:

@@ -73,6 +73,21 @@ def test_of_a_table_the_rows_that_the_question_names_after_what_leads_to_them() 
     assert [line.partition(" —")[0] for line in answer.splitlines()[1:]] == ["Country: Norway", "Country: Spain"]
 
 
+def test_a_follow_up_is_read_with_the_message_before_it_but_names_rows_by_itself() -> None:
+    assert extract("And Spain?", [PASSWORD, SHIPPING], before="Which zone is Norway in?")[-1] == SPAIN
+    answer = "".join(
+        extract("And from which order value is it free?", [PASSWORD, SHIPPING], before="Is Norway in Zone 4?")
+    )
+    assert "Country: Norway" in answer
+    assert SPAIN in answer
+
+
+def test_what_this_message_says_counts_more_than_the_one_before_it() -> None:
+    refunds = replace(RETURNS, number=5, heading="Refunds", text="A refund takes 5 days.")
+    labels = replace(RETURNS, number=6, heading="Labels", text="A label costs nothing.")
+    assert extract("And the label?", [refunds, labels], before="And the refund?") == ["A label costs nothing. [6]"]
+
+
 def test_a_table_of_which_no_row_is_named_is_given_with_its_columns() -> None:
     answer = "".join(extract("How much must I spend to get free shipping to Lyon?", [SHIPPING]))
     assert "Country: Norway — Zone 4 — Free from: never free [4]" in answer
