@@ -242,7 +242,7 @@ class Level:
 
 ACTIVE_SECONDS = 900
 MOST_ACTIVE = 10_000
-"""Conversations whose time is kept, 3 MB; it is more than one instance can answer in a quarter of an hour."""
+"""Conversations whose time is kept, 1.5 MB; it is more than one instance can answer in a quarter of an hour."""
 
 
 class ActiveSessions:
