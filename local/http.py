@@ -11,6 +11,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import httpx
 from starlette.types import Receive, Scope, Send
@@ -151,6 +152,7 @@ class Front:
             self._upstream.copy_with(raw_path=target),
             headers=headers,
             content=body if body.expected else b"",
+            extensions={"trace": body.note},
         )
 
     async def _forward(self, request: httpx.Request, send: Send) -> None:
@@ -176,14 +178,20 @@ class Front:
 
 
 class _Body:
-    """The request's body, chunk by chunk as the client sends it; then the wait for the client to hang up."""
+    """The request's body, chunk by chunk as the client sends it; then the wait for the client to hang up.
+
+    A request without a body is passed on even if the client has gone by then: its invocation waits for it.
+    """
 
     def __init__(self, receive: Receive, *, limit: int, expected: bool) -> None:
         self.expected = expected
         self._receive = receive
         self._limit = limit
         self._read = asyncio.Event()
-        if not expected:
+
+    async def note(self, event: str, _: Mapping[str, Any]) -> None:
+        """Told by httpx how far the request is (https://www.python-httpx.org/advanced/extensions/#trace)."""
+        if event == "http11.send_request_headers.complete" and not self.expected:
             self._read.set()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -241,10 +241,13 @@ class Level:
 
 
 ACTIVE_SECONDS = 900
+MOST_ACTIVE = 10_000
+"""Conversations whose time is kept, 1.5 MB; it is more than one instance can answer in a quarter of an hour."""
 
 
 class ActiveSessions:
-    """Conversations in which somebody wrote within the last quarter of an hour, at this instance."""
+    """Conversations in which somebody wrote within the last quarter of an hour, at this instance; the latest
+    `MOST_ACTIVE` of them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -253,6 +256,8 @@ class ActiveSessions:
     def saw(self, session_id: str) -> None:
         self._seen.pop(session_id, None)  # the newest is last
         self._seen[session_id] = self._clock()
+        if len(self._seen) > MOST_ACTIVE:
+            self.forget(next(iter(self._seen)))
         self.count()
 
     def forget(self, session_id: str) -> None:

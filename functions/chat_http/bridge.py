@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from azure_functions_runtime.http_v2 import http_coordinator
 from azurefunctions.extensions.http.fastapi import web
 from fastapi import FastAPI
 from starlette.responses import Response
@@ -60,6 +61,22 @@ def leave_all_paths_to_us() -> None:
     after it has imported the app.
     """
     web.FastAPI = partial(FastAPI, docs_url=None, redoc_url=None, openapi_url=None)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def forget_answered_requests() -> None:
+    """Make the runtime let go of a request when its response has been taken.
+
+    azure-functions-runtime 1.3.0 keeps a record of every request for the life of the process, 2 KB each; once the
+    response has been passed from the invocation to the server, nothing looks for it again.
+    """
+    take_response = http_coordinator.await_http_response_async
+
+    async def take_and_forget(invoc_id: str) -> Any:
+        response = await take_response(invoc_id)
+        http_coordinator._context_references.pop(invoc_id, None)  # noqa: SLF001 - it has no other way
+        return response
+
+    http_coordinator.await_http_response_async = take_and_forget
 
 
 class Bridge:

@@ -4,9 +4,10 @@ import azure.functions as func
 from azurefunctions.extensions.http.fastapi import Request, Response
 
 from functions.chat_http.app import create_app
-from functions.chat_http.bridge import Bridge, leave_all_paths_to_us
+from functions.chat_http.bridge import Bridge, forget_answered_requests, leave_all_paths_to_us
 
 leave_all_paths_to_us()
+forget_answered_requests()
 blueprint = func.Blueprint()
 bridge = Bridge(create_app())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from threading import Lock
 from typing import Any, cast
 
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
@@ -25,11 +26,14 @@ _CODE = re.compile(
     r")(?<![.-])"
 )
 _stemmer: Any = cast("Any", snowballstemmer).stemmer("english")
+_at_work = Lock()
+"""The stemmer keeps the word that it works on in itself, and searches run in several threads."""
 
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
-    return _stemmer.stemWord(word)
+    with _at_work:
+        return _stemmer.stemWord(word)
 
 
 def words(text: str) -> list[tuple[str, str]]:

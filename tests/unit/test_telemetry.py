@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 
 from shared.settings import ROOT
-from shared.telemetry import ActiveSessions, JsonFormatter, log_context
+from shared.telemetry import MOST_ACTIVE, ActiveSessions, JsonFormatter, log_context
 
 
 @pytest.fixture
@@ -118,6 +118,20 @@ def test_a_conversation_is_active_for_a_quarter_of_an_hour() -> None:
     active.saw("s3")
     active.forget("s3")
     assert active.count() == 0
+
+
+def test_of_more_active_conversations_than_are_kept_the_oldest_goes_first() -> None:
+    clock = [0.0]
+    active = ActiveSessions(lambda: clock[0])
+    for number in range(MOST_ACTIVE):
+        active.saw(str(number))
+    clock[0] = 600
+    active.saw("one more")
+    active.saw("0")
+    active.saw("another")
+    assert active.count() == MOST_ACTIVE
+    clock[0] = 901
+    assert active.count() == 3
 
 
 def test_without_an_exporter_nothing_is_recorded_and_the_log_has_ids_nevertheless() -> None:

@@ -21,6 +21,25 @@ async def index() -> None:
 asyncio.run(index())
 """
 
+REMEMBER = """
+import asyncio, gc, httpx
+from pathlib import Path
+from azure_functions_runtime.http_v2 import AsyncContextReference
+from local.host import Host
+from local.setup import listen
+
+async def ask() -> None:
+    host, listening = await Host.start(Path.cwd()), listen("127.0.0.1", "0")
+    await host.serve(listening)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", trust_env=False) as client:
+        for path in ("/health/liveness", "/nowhere", "/chat/sessions/none/history") * 5:
+            await client.get(path)
+    print(sum(isinstance(thing, AsyncContextReference) for thing in gc.get_objects()))
+    await host.stop()
+
+asyncio.run(ask())
+"""
+
 
 def test_every_function_is_indexed_with_its_trigger(tmp_path: Path) -> None:
     indexed = subprocess.run(
@@ -65,3 +84,15 @@ def test_every_function_is_indexed_with_its_trigger(tmp_path: Path) -> None:
         "erase_leftovers": {"type": "timerTrigger", "schedule": "15 7 * * * *"},
     }
     assert list(tmp_path.iterdir()) == [], "indexing opens nothing"
+
+
+def test_the_runtime_keeps_nothing_of_a_request_that_was_answered(tmp_path: Path) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-c", REMEMBER],
+        cwd=ROOT,
+        env=os.environ | {"AUTH_MODE": "open", "DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.stdout == "0\n", asked.stderr

@@ -60,6 +60,14 @@ def test_a_client_that_leaves_before_the_answer_is_noticed(app):
         assert eventually(lambda: "client left" in client.get("/seen").json())
 
 
+def test_requests_of_clients_that_leave_at_once_arrive_nevertheless(app):
+    with app.client() as client:
+        for _ in range(50):
+            with socket.create_connection(("127.0.0.1", app.port)) as connection:
+                connection.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert eventually(lambda: client.get("/seen").json().count("client left") == 50)
+
+
 def test_an_error_shows_neither_its_text_nor_its_place(host):
     with host("streaming") as app, app.client() as client:
         failed = client.get("/fails")

@@ -1,3 +1,7 @@
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from shared.knowledge.terms import codes, terms
@@ -24,3 +28,21 @@ def test_terms_are_stemmed_content_words() -> None:
 
 def test_terms_keep_numbers_and_other_languages() -> None:
     assert terms("30 Tage Rückgaberecht") == ["30", "tage", "rückgaberecht"]
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads that take turns after every few steps."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_texts_that_are_read_at_the_same_time_do_not_mix() -> None:
+    # Words that nobody has read before; of each, the ending is cut off.
+    texts = [" ".join(f"{kind}{number}s" for number in range(2_000)) for kind in ("lamp", "grinder", "bean", "kettle")]
+    with ThreadPoolExecutor(len(texts)) as threads:
+        found = list(threads.map(terms, texts))
+    assert found == [[word.removesuffix("s") for word in text.split()] for text in texts]
