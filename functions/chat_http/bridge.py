@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from azure_functions_runtime.http_v2 import http_coordinator
 from azurefunctions.extensions.http.fastapi import web
 from fastapi import FastAPI
 from starlette.responses import Response
@@ -67,13 +66,21 @@ def forget_answered_requests() -> None:
     """Make the runtime let go of a request when its response has been taken.
 
     azure-functions-runtime 1.3.0 keeps a record of every request for the life of the process, 2 KB each; once the
-    response has been passed from the invocation to the server, nothing looks for it again.
+    response has been passed from the invocation to the server, nothing looks for it again. Another version may have
+    neither the record nor the place: then memory is the runtime's own affair, and the app starts all the same.
     """
-    take_response = http_coordinator.await_http_response_async
+    try:
+        from azure_functions_runtime.http_v2 import http_coordinator
+
+        take_response = http_coordinator.await_http_response_async
+        kept = http_coordinator._context_references  # noqa: SLF001 - it has no other way
+    except (ImportError, AttributeError):
+        logger.warning("another runtime than the one whose requests would have to be forgotten")
+        return
 
     async def take_and_forget(invoc_id: str) -> Any:
         response = await take_response(invoc_id)
-        http_coordinator._context_references.pop(invoc_id, None)  # noqa: SLF001 - it has no other way
+        kept.pop(invoc_id, None)
         return response
 
     http_coordinator.await_http_response_async = take_and_forget

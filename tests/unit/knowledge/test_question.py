@@ -7,6 +7,7 @@ from shared.knowledge.question import (
     ASKED_BEFORE_WEIGHT,
     BEFORE_TERMS,
     NEW_TOPIC,
+    OPENING,
     REPLIED_WEIGHT,
     Question,
     clean,
@@ -105,8 +106,16 @@ def test_a_follow_up_leans_on_what_was_said_before_the_less_the_more_it_says(mes
 )
 def test_a_message_that_stands_alone_hardly_needs_what_was_said_before(message: str) -> None:
     asked = parts(Question(message, replied="Yes.", asked=("Is it far?",), said=("Yes.", "Is it far?")))
-    assert not {"Yes.", "Is it far?"} & dict(asked.weighted).keys()
+    assert dict(asked.weighted)["Yes."] == pytest.approx(REPLIED_WEIGHT * NEW_TOPIC)
     assert dict(asked.before)["Yes."] == pytest.approx(BEFORE_TERMS * NEW_TOPIC)
+
+
+def test_of_a_long_answer_a_message_that_stands_alone_needs_the_opening() -> None:
+    reply = "word " * 100
+    alone, leaning = (parts(Question(text, replied=reply)) for text in ("Do you sell wooden pizza ovens?", "And two?"))
+    assert reply[:OPENING] in dict(alone.weighted)
+    assert reply in dict(leaning.weighted)
+    assert reply in dict(alone.before)
 
 
 def test_what_was_said_before_counts_less_the_longer_ago_it_was() -> None:

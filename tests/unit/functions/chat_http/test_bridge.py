@@ -1,12 +1,13 @@
 import asyncio
 import json
+import sys
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
-from functions.chat_http.bridge import Bridge, PassThrough
+from functions.chat_http.bridge import Bridge, PassThrough, forget_answered_requests
 
 SCOPE = {
     "type": "http",
@@ -113,3 +114,11 @@ async def test_a_start_that_fails_fails_the_request_and_is_tried_again() -> None
     with pytest.raises(ConnectionError):
         await bridge.response("1")
     assert isinstance(await bridge.response("2"), PassThrough)
+
+
+def test_with_another_runtime_the_app_starts_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "azure_functions_runtime.http_v2", None)
+    forget_answered_requests()
+    assert "another runtime" in caplog.text
