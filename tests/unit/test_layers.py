@@ -122,5 +122,23 @@ asyncio.run(ask())
     assert loaded_by(program, NOT_BY_A_TURN, settings) == []
 
 
+def test_a_search_on_a_chroma_server_does_not_load_chroma() -> None:
+    program = """
+import asyncio, contextlib
+from shared.errors import Unavailable
+from shared.services import get_services
+
+async def search():
+    services = get_services()
+    with contextlib.suppress(Unavailable):
+        await services.retriever.retrieve("How long does delivery take?")
+    await services.close()
+
+asyncio.run(search())
+"""
+    nobody_listens = {"AUTH_MODE": "open", "LOG_LEVEL": "ERROR", "CHROMA_URL": "http://127.0.0.1:9"}
+    assert loaded_by(program, ("httpx", "chromadb", "chromadb_rust_bindings"), nobody_listens) == ["httpx"]
+
+
 def test_the_test_would_see_what_is_loaded() -> None:
     assert loaded_by("import numpy, json", ("numpy", "json", "yaml"), {}) == ["numpy", "json"]
