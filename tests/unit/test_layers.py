@@ -21,6 +21,7 @@ NOT_AT_START = (
     *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "agent_framework"),
     *("chromadb", "onnxruntime", "tokenizers", "numpy", "semantic_text_splitter", "snowballstemmer", "yaml"),
     *("bs4", "lxml", "openpyxl", "pptx", "pypdfium2", "jwt", "cryptography", "httpx", "aiohttp", "grpc"),
+    "ag_ui",
     *("opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client"),
     *(
         "azure.core",
@@ -34,7 +35,7 @@ NOT_AT_START = (
 )
 """An instance that only indexes the app, or answers a health check, needs none of them."""
 NOT_BY_A_TURN = (
-    *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "aiohttp"),
+    *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "aiohttp", "ag_ui"),
     *("bs4", "lxml", "openpyxl", "pptx", "pypdfium2", "azure.monitor", "opentelemetry.exporter.otlp.proto.http"),
     *("azure.core", "azure.identity", "azure.cosmos", "azure.servicebus", "azure.storage"),
 )
