@@ -28,7 +28,7 @@ CONTENTS = ("function_app.py", "host.json", "requirements.txt", "LICENSE", "func
 PACKAGES = ".python_packages/lib/site-packages"
 """Where the Functions host looks for dependencies."""
 NOT_COMPILED = ("kubernetes",)
-"""A third of what there would be to compile. Chroma wants it for clusters; nothing here imports it, and space is short."""
+"""A third of what there would be to compile. Chroma wants it for clusters, nothing here imports it; space is short."""
 BUILD_ID = re.compile(r"[A-Za-z0-9._-]{1,40}")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip file can hold."""
