@@ -17,7 +17,7 @@ COPY shared shared
 COPY local local
 COPY tools tools
 COPY samples samples
-RUN echo "$BUILD_ID" >BUILD
+RUN echo "$BUILD_ID" >BUILD && python -m compileall -q function_app.py functions shared local tools
 USER 10001
 VOLUME /data
 EXPOSE 7071

@@ -4,16 +4,20 @@ python -m tools.package --build ID            dist/app.zip
 python -m tools.package --build ID --output X
 
 The same commit and the same requirements make the same bytes, so that a file can be told from another by its hash. The
-dependencies are those of Linux on x64, whatever this machine is; nothing is left to be installed in Azure.
+dependencies are those of Linux on x64, whatever this machine is; nothing is left to be installed in Azure, nor to be
+compiled: each new instance would do that again, and take more than twice the processor time to start.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import marshal
 import re
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +27,8 @@ CONTENTS = ("function_app.py", "host.json", "requirements.txt", "LICENSE", "func
 """All that the app is; `.funcignore` leaves the same to azd and the Core Tools."""
 PACKAGES = ".python_packages/lib/site-packages"
 """Where the Functions host looks for dependencies."""
+NOT_COMPILED = ("kubernetes",)
+"""A third of what there would be to compile. Chroma wants it for clusters, nothing here imports it; space is short."""
 BUILD_ID = re.compile(r"[A-Za-z0-9._-]{1,40}")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip file can hold."""
@@ -67,9 +73,10 @@ def pack(root: Path, packages: Path, output: Path, build: str) -> None:
         _add(package, "BUILD", f"{build}\n".encode())
         for name in CONTENTS:
             for path in _files(root / name):
-                _add(package, path.relative_to(root).as_posix(), path.read_bytes())
+                _add_file(package, path.relative_to(root).as_posix(), path, compile_it=True)
         for path in _files(packages):
-            _add(package, f"{PACKAGES}/{path.relative_to(packages).as_posix()}", path.read_bytes())
+            name = path.relative_to(packages)
+            _add_file(package, f"{PACKAGES}/{name.as_posix()}", path, compile_it=name.parts[0] not in NOT_COMPILED)
 
 
 def read_build(package: Path) -> str:
@@ -88,6 +95,28 @@ def _files(path: Path) -> Iterator[Path]:
         yield from (file for file in sorted(path.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
     else:
         raise FileNotFoundError(path)
+
+
+def _add_file(package: zipfile.ZipFile, name: str, path: Path, *, compile_it: bool) -> None:
+    """A module with what Python makes of it, if it is to be compiled."""
+    content = path.read_bytes()
+    _add(package, name, content)
+    if compile_it and path.suffix == ".py" and (compiled := _compiled(name, content)):
+        _add(package, importlib.util.cache_from_source(name), compiled)
+
+
+def _compiled(name: str, source: bytes) -> bytes | None:
+    """A module as Python keeps it in `__pycache__`, never compared with its source (PEP 552); None if it is none.
+
+    Version 2 of `marshal` has no references: whether there are any depends on what else this process holds.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            code = compile(source, name, "exec", dont_inherit=True, optimize=0)
+    except (SyntaxError, ValueError):  # a template, or what another version of Python is meant to read
+        return None
+    unchecked = (0b01).to_bytes(4, "little")
+    return importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source) + marshal.dumps(code, 2)
 
 
 def _add(package: zipfile.ZipFile, name: str, content: bytes) -> None:

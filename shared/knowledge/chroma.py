@@ -20,6 +20,7 @@ import httpx
 import numpy as np
 
 from shared.errors import IndexModelMismatch, Unavailable
+from shared.knowledge import chroma_server
 from shared.knowledge.chroma_server import ChromaServer
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
@@ -57,7 +58,7 @@ NO_VECTOR = [1.0]
 
 
 class ChromaIndex:
-    """A `VectorIndex` on a folder, a server, or an open `chromadb.ClientAPI`; `model` is the embedder's fingerprint.
+    """A `VectorIndex` on a folder, a server, or an open client of either; `model` is the embedder's fingerprint.
 
     Two collections: the chunks with their vectors, and one record per document. A rebuilt index has two new ones of the
     next number. The one in use is the latest of this model that is published; when its collections are gone, another
@@ -223,22 +224,29 @@ class ChromaIndex:
         return await asyncio.to_thread(self._translating_errors, work)
 
     def _translating_errors[T](self, work: Callable[[], T]) -> T:
-        from chromadb.errors import InternalError, NotFoundError
-
+        not_found, internal = self._errors
         try:
             try:
                 return _repeated(work)
-            except NotFoundError:
+            except not_found:
                 if self._unpublished:  # another attempt has begun, and has removed this one
                     raise
                 self._open.clear()  # another process has published a rebuilt index
                 self._turn_to("")
                 return _repeated(work)
         except Exception as error:
-            # A bare Exception is what Chroma makes of an answer that is none of its own, such as a gateway's.
-            if isinstance(error, InternalError | NotFoundError | OSError | httpx.HTTPError) or type(error) is Exception:
+            if isinstance(error, (internal, not_found, OSError, httpx.HTTPError)):
                 raise Unavailable("The search index does not answer.") from error
             raise
+
+    @property
+    def _errors(self) -> tuple[type[Exception], type[Exception]]:
+        """What Chroma raises if a collection is gone, and if it could not do something."""
+        if isinstance(self._where, ChromaServer | chroma_server.Client):
+            return chroma_server.NotFoundError, chroma_server.InternalError
+        from chromadb.errors import InternalError, NotFoundError
+
+        return NotFoundError, InternalError
 
     @property
     def _chunks(self) -> Any:
@@ -376,14 +384,13 @@ class ChromaIndex:
 
     def _nearest_among(self, ids: Sequence[str], vector: Vectors, limit: int, **condition: Any) -> list[Match]:
         """Among the chunks of these ids, which were found by the condition."""
-        from chromadb.errors import InternalError
-
         if not ids:
             return []
+        _, internal = self._errors
         if len(ids) > FEW:
             try:
                 return self._nearest(vector, limit, ids=list(ids))
-            except InternalError:
+            except internal:
                 # What Chroma answers if one of them was deleted a moment ago; if it is something else, it comes again.
                 return self._nearest(vector, limit, **condition)
         found = self._chunks.get(ids=list(ids), include=["documents", "metadatas", "embeddings"])

@@ -1,18 +1,40 @@
-"""Where a Chroma server is, and how to reach it. `chroma.py` does the rest: the same over HTTP as in this process."""
+"""A Chroma server: where it is, and the part of its HTTP interface (version 2) that `chroma.py` uses.
+
+Methods and answers are those of `chromadb`'s own client, which takes half a second of processor time to import.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import httpx
+import orjson
 
 from shared.errors import Unavailable
 
 TIMEOUT = httpx.Timeout(10, connect=3)
 """Seconds, for each wait. A query takes milliseconds, a write of 200 passages less than one second."""
+KEEP_ALIVE = 40
+"""Seconds for which a connection without requests is kept."""
+
+
+class ChromaError(Exception):
+    """What Chroma itself refused; the message is Chroma's."""
+
+
+class NotFoundError(ChromaError):
+    """There is no such tenant, database or collection."""
+
+
+class InternalError(ChromaError):
+    """Chroma could not do it. It may be able to later."""
+
+
+_ERRORS = {error.__name__: error for error in (NotFoundError, InternalError)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +45,18 @@ class ChromaServer:
     tenant: str
     database: str
 
-    def connect(self) -> Any:
-        """A `chromadb.ClientAPI`. Raises `Unavailable` if there is no such database, `httpx.HTTPError` without answer.
-
-        Blocks.
-        """
-        import chromadb
-        from chromadb.errors import NotFoundError
-
-        self._check()
+    def connect(self) -> Client:
+        """Raises `Unavailable` if there is no such database, `httpx.HTTPError` without answer. Blocks."""
+        client = Client(self)
         try:
-            client = chromadb.HttpClient(**self._where(), tenant=self.tenant, database=self.database)
+            client.call("GET", self.path)
         except NotFoundError as error:
+            client.close()
             missing = f"Chroma has no database {self.tenant}/{self.database}: python -m tools.create_stores makes it."
             raise Unavailable(missing) from error
-        except ValueError as error:  # what Chroma makes of a line that is cut here
-            raise Unavailable("The search index does not answer.") from error
-        # Chroma waits for ever, and has no setting for it. A test has a server that says nothing.
-        client._server._session.timeout = TIMEOUT  # type: ignore[attr-defined] # noqa: SLF001
+        except BaseException:
+            client.close()
+            raise
         return client
 
     async def create(self) -> None:
@@ -48,36 +64,110 @@ class ChromaServer:
         await asyncio.to_thread(self._create)
 
     def _create(self) -> None:
-        import chromadb
-        from chromadb.errors import ChromaError, NotFoundError
-
+        client = Client(self)
         try:
-            self._check()
-            admin = chromadb.AdminClient(chromadb.HttpClient(**self._where()).get_settings())
-            try:
-                admin.get_tenant(self.tenant)
-            except NotFoundError:
-                admin.create_tenant(self.tenant)
-            try:
-                admin.get_database(self.database, self.tenant)
-            except NotFoundError:
-                admin.create_database(self.database, self.tenant)
+            for name, collection in ((self.tenant, "/tenants"), (self.database, self.path.rpartition("/")[0])):
+                try:
+                    client.call("GET", f"{collection}/{quote(name, safe='')}")
+                except NotFoundError:
+                    client.call("POST", collection, {"name": name})
         except (ChromaError, httpx.HTTPError) as error:
             raise Unavailable("The search index does not answer.") from error
+        finally:
+            client.close()
 
-    def _check(self) -> None:
-        """Whether it answers at all: before its client is made, which would wait for it without end."""
-        httpx.get(f"{self.url.rstrip('/')}/api/v2/heartbeat", timeout=TIMEOUT, trust_env=False).raise_for_status()
+    @property
+    def path(self) -> str:
+        return f"/tenants/{quote(self.tenant, safe='')}/databases/{quote(self.database, safe='')}"
 
-    def _where(self) -> dict[str, Any]:
-        from chromadb.config import Settings
 
-        parts = urlsplit(self.url)
-        encrypted = parts.scheme == "https"
-        port = parts.port or (443 if encrypted else 80)
-        return {
-            "host": parts.hostname,
-            "port": port,
-            "ssl": encrypted,
-            "settings": Settings(anonymized_telemetry=False),
+class Client:
+    """One database on a server. For any thread.
+
+    All methods here and of `Collection` block, and raise `ChromaError`, `Unavailable` for an answer that is not
+    Chroma's (a gateway's), and `httpx.HTTPError` without an answer.
+    """
+
+    def __init__(self, server: ChromaServer) -> None:
+        self._collections = f"{server.path}/collections"
+        self._http = httpx.Client(
+            base_url=f"{server.url.rstrip('/')}/api/v2",
+            timeout=TIMEOUT,
+            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE),
+            trust_env=False,
+            verify=server.url.startswith("https:"),  # reading certificates that nobody needs takes its time
+        )
+
+    def get_or_create_collection(
+        self,
+        name: str,
+        *,
+        metadata: Mapping[str, Any],
+        configuration: Mapping[str, Any],
+        embedding_function: None,
+    ) -> Collection:
+        body = {
+            "name": name,
+            "metadata": metadata,
+            # Chroma's own client names the lack of one so.
+            "configuration": {**configuration, "embedding_function": embedding_function or {"type": "legacy"}},
+            "get_or_create": True,
         }
+        return self._collection(self.call("POST", self._collections, body))
+
+    def list_collections(self) -> list[Collection]:
+        return [self._collection(found) for found in self.call("GET", self._collections)]
+
+    def delete_collection(self, name: str) -> None:
+        self.call("DELETE", f"{self._collections}/{name}")
+
+    def close(self) -> None:
+        self._http.close()
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """What the server answers."""
+        content = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+        response = self._http.request(method, path, content=content, headers={"Content-Type": "application/json"})
+        try:
+            answer = orjson.loads(response.content)
+            if response.is_success:
+                return answer
+            error, message = answer["error"], answer["message"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise Unavailable("The search index does not answer.") from error
+        raise _ERRORS.get(error, ChromaError)(message)
+
+    def _collection(self, found: Mapping[str, Any]) -> Collection:
+        return Collection(self, f"{self._collections}/{found['id']}", found["id"], found["name"], found["metadata"])
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Entries by their ids: vectors, texts, metadata. Keyword arguments are the fields of Chroma's requests."""
+
+    _client: Client
+    _path: str
+    id: str
+    name: str
+    metadata: Mapping[str, Any] | None
+
+    def count(self) -> int:
+        return self._client.call("GET", f"{self._path}/count")
+
+    def get(self, *, include: Sequence[str], **fields: Any) -> dict[str, Any]:
+        return self._client.call("POST", f"{self._path}/get", {"include": include, **fields})
+
+    def query(self, *, include: Sequence[str], **fields: Any) -> dict[str, Any]:
+        return self._client.call("POST", f"{self._path}/query", {"include": include, **fields})
+
+    def upsert(self, *, ids: Sequence[str], **fields: Any) -> None:
+        self._client.call("POST", f"{self._path}/upsert", {"ids": ids, **fields})
+
+    def update(self, *, ids: Sequence[str], **fields: Any) -> None:
+        self._client.call("POST", f"{self._path}/update", {"ids": ids, **fields})
+
+    def delete(self, *, ids: Sequence[str]) -> None:
+        self._client.call("POST", f"{self._path}/delete", {"ids": ids})
+
+    def modify(self, *, metadata: Mapping[str, Any]) -> None:
+        self._client.call("PUT", self._path, {"new_metadata": metadata})

@@ -11,14 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ag_ui.core import (
-    BaseEvent,
-    CustomEvent,
-    TextMessageContentEvent,
-    TextMessageEndEvent,
-    TextMessageStartEvent,
-)
-
+from shared.ag_ui import Event, custom, text_content, text_end, text_start
 from shared.escalation.ticket import Ticket
 from shared.memory.models import Message, Owner
 
@@ -35,12 +28,12 @@ def message_frame(
     `asks_feedback`: the customer may be asked to rate it."""
     events = [*_text(message), _about(message)]
     if message.sources:
-        events.append(CustomEvent(name="sources", value=[asdict(source) for source in message.sources]))
+        events.append(custom("sources", [asdict(source) for source in message.sources]))
     if message.role == "assistant" and message.ticket_id:
-        events.append(CustomEvent(name="escalation", value={"ticket_id": message.ticket_id}))
+        events.append(custom("escalation", {"ticket_id": message.ticket_id}))
     events += _changes(owner, ticket)
     if asks_feedback:
-        events.append(CustomEvent(name="feedback_request", value={"message_id": message.id}))
+        events.append(custom("feedback_request", {"message_id": message.id}))
     frame = _frame(message.seq, events)
     if len(json.dumps(frame, ensure_ascii=False).encode()) <= MAX_FRAME:
         return frame
@@ -56,26 +49,26 @@ def change_frame(*, owner: Owner | None = None, ticket: Ticket | None = None) ->
 def feedback_frame(message: Message) -> Frame:
     """The customer rated a message."""
     rating = message.feedback.rating if message.feedback else None
-    return _frame(None, [CustomEvent(name="feedback", value={"message_id": message.id, "rating": rating})])
+    return _frame(None, [custom("feedback", {"message_id": message.id, "rating": rating})])
 
 
 def typing_frame(author: str | None) -> Frame:
     """Somebody types: a person of the company, or the customer if `author` is None. Holds for a few seconds."""
     role = "user" if author is None else "human_agent"
-    return _frame(None, [CustomEvent(name="typing", value={"role": role, "author": author})])
+    return _frame(None, [custom("typing", {"role": role, "author": author})])
 
 
-def _text(message: Message) -> list[BaseEvent]:
+def _text(message: Message) -> list[Event]:
     """AG-UI knows people of the company by their name only; `message` says who it is."""
     role = "user" if message.role == "user" else "assistant"
     return [
-        TextMessageStartEvent(message_id=message.id, role=role, name=message.author),
-        TextMessageContentEvent(message_id=message.id, delta=message.text),
-        TextMessageEndEvent(message_id=message.id),
+        text_start(message.id, role, message.author),
+        text_content(message.id, message.text),
+        text_end(message.id),
     ]
 
 
-def _about(message: Message) -> BaseEvent:
+def _about(message: Message) -> Event:
     value = {
         "message_id": message.id,
         "seq": message.seq,
@@ -85,17 +78,17 @@ def _about(message: Message) -> BaseEvent:
         "reply_to": message.reply_to,
         "ticket_id": message.ticket_id,
     }
-    return CustomEvent(name="message", value=value)
+    return custom("message", value)
 
 
-def _changes(owner: Owner | None, ticket: Ticket | None) -> list[BaseEvent]:
-    events: list[BaseEvent] = []
+def _changes(owner: Owner | None, ticket: Ticket | None) -> list[Event]:
+    events: list[Event] = []
     if owner:
-        events.append(CustomEvent(name="owner", value={"owner": owner}))
+        events.append(custom("owner", {"owner": owner}))
     if ticket:
-        events.append(CustomEvent(name="ticket", value={"ticket_id": ticket.id, "status": ticket.status}))
+        events.append(custom("ticket", {"ticket_id": ticket.id, "status": ticket.status}))
     return events
 
 
-def _frame(seq: int | None, events: Sequence[BaseEvent]) -> Frame:
-    return {"seq": seq, "events": [event.model_dump(mode="json", by_alias=True) for event in events]}
+def _frame(seq: int | None, events: Sequence[Event]) -> Frame:
+    return {"seq": seq, "events": events}

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import chromadb
 import numpy as np
@@ -495,3 +496,19 @@ async def test_chunks_are_counted_by_document(index: VectorIndex, monkeypatch: p
     chunks = [chunk(n) for n in range(3)] + [chunk(n, "other.md") for n in range(2)]
     await index.upsert(chunks, np.stack([axis(n) for n in range(5)]))
     assert await index.chunk_counts() == {"faq.md": 3, "other.md": 2}
+
+
+async def test_chromas_own_client_reads_what_ours_wrote_on_a_server(chroma_server: ChromaServer) -> None:
+    index = ChromaIndex(chroma_server, MODEL)
+    await index.upsert([chunk(1)], np.stack([axis(2)]))
+    await index.close()
+
+    where = urlsplit(chroma_server.url)
+    client = chromadb.HttpClient(
+        str(where.hostname), where.port or 80, tenant=chroma_server.tenant, database=chroma_server.database
+    )
+    [chunks] = [collection for collection in client.list_collections() if collection.name.startswith(chroma.CHUNKS)]
+    assert chunks.configuration["hnsw"]["space"] == "cosine"
+    found = chunks.get(include=["documents", "embeddings"])
+    assert (found["ids"], found["documents"]) == ([chunk(1).id], [chunk(1).text])
+    assert np.array_equal(found["embeddings"], [axis(2)])

@@ -21,6 +21,7 @@ NOT_AT_START = (
     *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "agent_framework"),
     *("chromadb", "onnxruntime", "tokenizers", "numpy", "semantic_text_splitter", "snowballstemmer", "yaml"),
     *("bs4", "lxml", "openpyxl", "pptx", "pypdfium2", "jwt", "cryptography", "httpx", "aiohttp", "grpc"),
+    "ag_ui",
     *("opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client"),
     *(
         "azure.core",
@@ -34,7 +35,7 @@ NOT_AT_START = (
 )
 """An instance that only indexes the app, or answers a health check, needs none of them."""
 NOT_BY_A_TURN = (
-    *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "aiohttp"),
+    *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "aiohttp", "ag_ui"),
     *("bs4", "lxml", "openpyxl", "pptx", "pypdfium2", "azure.monitor", "opentelemetry.exporter.otlp.proto.http"),
     *("azure.core", "azure.identity", "azure.cosmos", "azure.servicebus", "azure.storage"),
 )
@@ -120,6 +121,24 @@ asyncio.run(ask())
 """
     settings = {"AUTH_MODE": "open", "DATA_DIR": str(tmp_path), "LOG_LEVEL": "ERROR"}
     assert loaded_by(program, NOT_BY_A_TURN, settings) == []
+
+
+def test_a_search_on_a_chroma_server_does_not_load_chroma() -> None:
+    program = """
+import asyncio, contextlib
+from shared.errors import Unavailable
+from shared.services import get_services
+
+async def search():
+    services = get_services()
+    with contextlib.suppress(Unavailable):
+        await services.retriever.retrieve("How long does delivery take?")
+    await services.close()
+
+asyncio.run(search())
+"""
+    nobody_listens = {"AUTH_MODE": "open", "LOG_LEVEL": "ERROR", "CHROMA_URL": "http://127.0.0.1:9"}
+    assert loaded_by(program, ("httpx", "chromadb", "chromadb_rust_bindings"), nobody_listens) == ["httpx"]
 
 
 def test_the_test_would_see_what_is_loaded() -> None:

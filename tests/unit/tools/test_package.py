@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -28,7 +29,8 @@ def test_a_package_is_the_app_with_its_dependencies(tmp_path: Path, packages: Pa
         package.extractall(tmp_path / "app")
     assert {"function_app.py", "host.json", "BUILD", "models/all-MiniLM-L6-v2/config.json"} <= names
     assert f"{PACKAGES}/library/__init__.py" in names
-    assert not any("__pycache__" in name or name.startswith(("tests/", "tools/", "local/", ".git")) for name in names)
+    assert f"{PACKAGES}/library/__pycache__/x.pyc" not in names
+    assert not any(name.startswith(("tests/", "tools/", "local/", ".git")) for name in names)
     assert version.read_build(tmp_path / "app") == read_build(tmp_path / "out" / "app.zip") == "abc123"
 
     # … and nothing that it imports stayed at home.
@@ -43,6 +45,28 @@ def test_a_package_is_the_app_with_its_dependencies(tmp_path: Path, packages: Pa
     )
     assert done.returncode == 0, done.stderr
     assert {"chat_http", "ingest_blob", "forget_blob", "escalation_queue"} <= set(eval(done.stdout))
+
+
+def test_modules_come_compiled(tmp_path: Path, packages: Path) -> None:
+    (packages / "library" / "template.py").write_text("{{ no Python }}")
+    pack(ROOT, packages, tmp_path / "app.zip", "abc123")
+    with zipfile.ZipFile(tmp_path / "app.zip") as package:
+        names = package.namelist()
+        package.extractall(tmp_path / "app")
+    assert not any("template.cpython" in name for name in names)
+
+    # Python reads what was compiled, and compiles nothing of the app itself.
+    done = subprocess.run(
+        [sys.executable, "-v", "-c", "import function_app"],
+        cwd=tmp_path / "app",
+        env={"PATH": os.environ["PATH"], "AUTH_MODE": "open", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    read = re.findall(rf"code object from '?{re.escape(str(tmp_path / 'app'))}/(\S+?)'?$", done.stderr, re.MULTILINE)
+    assert any("services" in name for name in read)
+    assert [name for name in read if not name.endswith(".pyc")] == []
 
 
 def test_the_same_content_makes_the_same_bytes(tmp_path: Path, packages: Path) -> None:
