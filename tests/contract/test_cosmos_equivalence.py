@@ -97,6 +97,7 @@ class Player:
                     None if other == "nothing" else answer,
                     ticket if other in ("ticket", "all") else None,
                     [fact] if other in ("fact", "all") else [],
+                    beside=turn.conversation.ticket_id,
                 )
             case "append":
                 return await store.append(self._message(f"m{one}"), ticket if other else None)
