@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
+from shared.cosmos import BATCH, Changed, Container, Cosmos, Item, Operation, again
 from shared.errors import Conflict, NotFound, TurnInProgress, Unavailable
 from shared.escalation.outbox import OutboxEvent, customer_message, event_id
 from shared.escalation.ticket import Status, Ticket
 from shared.memory import cosmos_schema as schema
 from shared.memory.cosmos_backup import CosmosBackup
-from shared.memory.cosmos_client import BATCH, Changed, Container, Cosmos, Item, Operation, again
 from shared.memory.cosmos_facts import CosmosFacts
 from shared.memory.cosmos_items import (
     CONVERSATION,
