@@ -13,6 +13,7 @@ Services raise these; only the HTTP edge turns them into status codes, only the 
     ├── NotFound                    no such conversation, message or document           404
     ├── NoPushChannel               nothing is pushed here: clients poll                404
     ├── Conflict                    not possible in the present state                   409
+    │   ├── TicketOpen              somebody was faster to ask for a person: theirs is joined
     │   └── TurnInProgress          another turn of this conversation is being answered 409, Retry-After
     ├── RateLimited                 too many requests from this client                  429, Retry-After
     ├── DocumentRejected            a document that cannot be read; says why to its editor
@@ -68,6 +69,14 @@ class NoPushChannel(SupportAgentError):
 
 class Conflict(SupportAgentError):
     """The request is fine, the present state does not allow it."""
+
+
+class TicketOpen(Conflict):
+    """The conversation got a ticket that its writer did not know of: `ticket_id`. To be joined, not doubled."""
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__(f"A colleague has been asked already; the reference is {ticket_id}.")
+        self.ticket_id = ticket_id
 
 
 class RetryLater(SupportAgentError):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.blob_storage import BlobAccount
     from shared.conversation.knowledge import KnowledgeSearch
     from shared.conversation.service import ConversationService
+    from shared.cosmos import Cosmos
     from shared.erasure import ErasureService
     from shared.escalation.dead_letters import DeadLetters
     from shared.escalation.events.webhook import Webhook
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from shared.knowledge.ingestion import IngestionService
     from shared.knowledge.parsing import DocumentParser
     from shared.knowledge.retrieval import Retriever
-    from shared.memory.cosmos_client import Cosmos
     from shared.memory.store import ConversationStore
     from shared.personal_data import PersonalData
     from shared.push.channel import PushChannel
@@ -77,7 +77,7 @@ class Services:
         """The process's one client."""
         if (account := self._cosmos_account) is None:
             return None
-        from shared.memory.cosmos_client import Cosmos
+        from shared.cosmos import Cosmos
 
         return Cosmos(*account, self.settings.cosmos_database)
 
@@ -85,7 +85,7 @@ class Services:
     def _cosmos_account(self) -> tuple[str, Any] | None:
         """Its endpoint, and what opens it; None on a laptop."""
         if text := self.settings.cosmos_connection_string.get_secret_value():
-            from shared.memory.cosmos_client import endpoint_and_key
+            from shared.cosmos import endpoint_and_key
 
             return endpoint_and_key(text)
         if self.settings.cosmos_endpoint is None:

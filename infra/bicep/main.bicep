@@ -100,7 +100,7 @@ param logDailyGigabytes int = 1
 @description('Replies of people reach the widget at once, through Web PubSub: about $49 a month for 1,000 open chats. Without, it asks every few seconds.')
 param pushNews bool = false
 
-@description('Whether alerts are watched for: $9.00 a month for the eight of them. False: they are there, but ask nothing.')
+@description('Whether alerts are watched for: $10.50 a month for the nine of them. False: they are there, but ask nothing.')
 param alertsEnabled bool = true
 
 @description('Who gets an e-mail when an alert fires and when it is over; the first 1,000 a month are free. Empty: nobody, alerts are seen in the portal only.')

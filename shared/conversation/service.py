@@ -32,7 +32,15 @@ from shared.conversation.query import search_question
 from shared.conversation.running import RunningTurn
 from shared.conversation.turn import Turn
 from shared.conversation.wishes import accepts_person
-from shared.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge, SupportAgentError, Unavailable
+from shared.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    SupportAgentError,
+    TicketOpen,
+    Unavailable,
+)
 from shared.escalation.leftovers import Leftovers
 from shared.escalation.outbox import customer_message
 from shared.escalation.policy import EscalationPolicy, should_offer_human
@@ -244,6 +252,14 @@ class ConversationService:
             self._policy.decide, message.text, opened.history, ticket_open=conversation.ticket_id is not None
         )
         verified, verifier = await self._write(turn, running)
+        self._count_tokens(turn.usage)
+        return await self._conclude(opened, turn, verified, verifier, running)
+
+    async def _conclude(
+        self, opened: OpenTurn, turn: Turn, verified: Sequence[str], verifier: AnswerVerifier, running: RunningTurn
+    ) -> str:
+        """The second batch. What the product itself says, about a ticket above all, is told once it is stored."""
+        conversation, message = turn.conversation, turn.message
         notices = self._notices(turn)
         abstained = not verified and not notices
         wish = self._wish(turn, abstained=abstained)
@@ -251,29 +267,21 @@ class ConversationService:
             abstained = False  # nothing was left unanswered: a person was needed anyway
         waits = await self._covering(conversation, wish[0]) if wish else None
         ticket = self._make_ticket(conversation, message.id, *wish) if wish and not waits else None
-        if abstained and not wish:
-            notices.append(NOT_FOUND if turn.searched else NOT_SEARCHED)
-        elif abstained and waits:
-            notices.append(STILL_NOT_FOUND)
-        elif turn.offered and not wish:
-            notices.append(OFFERED)
+        if not wish:
+            notices += self._offers(turn, abstained=abstained)
         if waits:
-            notices.append(ALREADY_ASKED.format(ticket=waits))
+            notices += [STILL_NOT_FOUND] * abstained + [ALREADY_ASKED.format(ticket=waits)]
         if ticket:
             notices.append(self._handed_over(ticket, [*turn.history, message]))
+        sentences = [*verified]
         for notice in notices:
-            verified.append(_spaced(notice, after=verified))
-            running.tell(AnswerSentence(verified[-1]))
-        if verifier.sources:
-            running.tell(SourcesCited(verifier.sources))
-        if ticket:
-            running.tell(TicketCreated(ticket))
+            sentences.append(_spaced(notice, after=sentences))
 
         answer = Message(
             id=answer_id(message),
             session_id=message.session_id,
             role="assistant",
-            text="".join(verified),
+            text="".join(sentences),
             created_at=self._now(),
             reply_to=message.id,
             sources=verifier.sources,
@@ -284,11 +292,22 @@ class ConversationService:
             ticket_id=ticket.id if ticket else waits,
             usage=turn.usage,
         )
-        self._count_tokens(turn.usage)
-        with telemetry.span("store close_turn"):
-            stored = await self._store.close_turn(opened, answer, ticket, self._facts(turn))
+        try:
+            with telemetry.span("store close_turn"):
+                stored = await self._store.close_turn(
+                    opened, answer, ticket, self._facts(turn), beside=conversation.ticket_id
+                )
+        except TicketOpen as faster:  # the customer pressed the button meanwhile
+            turn.conversation = replace(conversation, ticket_id=faster.ticket_id)
+            return await self._conclude(opened, turn, verified, verifier, running)
         if stored is None:
             return await self._leave_to_human(opened, running)
+        for sentence in sentences[len(verified) :]:
+            running.tell(AnswerSentence(sentence))
+        if verifier.sources:
+            running.tell(SourcesCited(verifier.sources))
+        if ticket:
+            running.tell(TicketCreated(ticket))
         self._tell(conversation, stored, ticket)
         if ticket:
             telemetry.chat_escalations.add(1, {"reason": ticket.reason})
@@ -373,6 +392,12 @@ class ConversationService:
             *(UNREADABLE.format(name=attachment.name, problem=attachment.problem) for attachment in unreadable),
             *(REMEMBERED.format(fact=self._links.clean(text)) for text in turn.remembered),
         ]
+
+    def _offers(self, turn: Turn, *, abstained: bool) -> list[str]:
+        """A person, to whoever did not ask for one."""
+        if abstained:
+            return [NOT_FOUND if turn.searched else NOT_SEARCHED]
+        return [OFFERED] if turn.offered else []
 
     def _facts(self, turn: Turn) -> list[CustomerFact]:
         customer_id, now = turn.conversation.customer_id, self._now()
@@ -480,7 +505,10 @@ class ConversationService:
         last = next((m.text for m in reversed(messages) if m.role == "user"), "")
         ticket = self._make_ticket(conversation, cause, "customer_request", comment or last or "Asked for a person")
         notice = self._notice(cause, self._handed_over(ticket, messages), ticket.id, session_id)
-        stored = await self._store.append(notice, ticket)
+        try:
+            stored = await self._store.append(notice, ticket)
+        except TicketOpen:  # a turn was faster, or the same customer in another window: theirs is joined
+            return await self.escalate(session_id, comment=comment)
         self._push.tell(session_id, message_frame(stored, ticket=ticket))
         telemetry.chat_escalations.add(1, {"reason": ticket.reason})
         await self._escalation.send(ticket)

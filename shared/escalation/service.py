@@ -140,7 +140,8 @@ class EscalationService:
         """Decide category, priority, team and due time of a requested ticket, and publish it to helpdesks.
 
         Returns the routed ticket; None when its conversation was erased meanwhile. The same request may come again:
-        the ticket keeps what was decided first, and the queue drops the second event.
+        the ticket keeps what was decided first, and the queue drops the second event. A ticket that is resolved by then
+        is no news to anybody: it gets its category and is not published.
         Raises `InvalidInput` for what is no request, `Unavailable` for what should be delivered once more.
         """
         request = parse_request(body)
@@ -154,6 +155,9 @@ class EscalationService:
             except NotFound:
                 return _nothing_to_route(request)
             self._push.tell(ticket.session_id, change_frame(ticket=ticket))
+        if ticket.status == "resolved":
+            _log.info("ticket_resolved_before_routing", extra={"ticket_id": ticket.id})
+            return ticket
         event = TicketRequestedEvent(
             id=ticket.id, subject=ticket.session_id, time=ticket.created_at, data=await self._hand_off(ticket, story)
         )

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from shared.cosmos import BATCH, Container, Cosmos, Item, Operation, again, batches
 from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge import cosmos_schema as schema
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
 from shared.knowledge.index import Chunk, DocumentRecord, Match, VectorIndex
 from shared.knowledge.terms import codes
-from shared.memory.cosmos_client import BATCH, Container, Cosmos, Item, Operation, again, batches
 from shared.memory.cosmos_items import document, item_id, value
 
 CLEARED_AT_ONCE = 1_000

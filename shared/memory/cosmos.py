@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
+from shared.cosmos import BATCH, Changed, Container, Cosmos, Item, Operation, again
 from shared.errors import Conflict, NotFound, TurnInProgress, Unavailable
 from shared.escalation.outbox import OutboxEvent, customer_message, event_id
 from shared.escalation.ticket import Status, Ticket
 from shared.memory import cosmos_schema as schema
 from shared.memory.cosmos_backup import CosmosBackup
-from shared.memory.cosmos_client import BATCH, Changed, Container, Cosmos, Item, Operation, again
 from shared.memory.cosmos_facts import CosmosFacts
 from shared.memory.cosmos_items import (
     CONVERSATION,
@@ -48,7 +48,7 @@ from shared.memory.models import (
     OpenTurn,
     Operator,
 )
-from shared.memory.store import Stored, TicketState
+from shared.memory.store import Stored, TicketState, check_alone
 from shared.sqlite import iso
 
 RECORDS_AT_ONCE = 100
@@ -175,10 +175,14 @@ class CosmosConversationStore:
         answer: Message | None,
         ticket: Ticket | None = None,
         facts: Sequence[CustomerFact] = (),
+        *,
+        beside: str | None = None,
     ) -> Message | None:
         session_id, opened = turn.message.session_id, turn.head if isinstance(turn, _Turn) else None
         if opened and opened.conversation.expires_at <= self._now():
             opened = None  # it may have been prolonged since
+        if opened and ticket and opened.conversation.ticket_id != beside:
+            opened = None  # its writer knows better
         waiting: list[Item] = []
 
         async def step(head: Head) -> _Step[Message | None]:
@@ -199,6 +203,7 @@ class CosmosConversationStore:
                 raise Conflict("This turn took too long; another one of the same conversation has begun since.")
             if conversation.lease_until is None:
                 return _Step(lambda _: None)  # closed before, without an answer; or a person came after the lease
+            check_alone(conversation, ticket, beside)
             conversation = replace(conversation, lease_until=None)
             stored, operations = None, list[Operation]()
             if answer is not None:
@@ -214,7 +219,7 @@ class CosmosConversationStore:
         await self._facts.deliver(waiting)
         return closed
 
-    async def append(self, message: Message, ticket: Ticket | None = None) -> Message:
+    async def append(self, message: Message, ticket: Ticket | None = None, *, beside: str | None = None) -> Message:
         async def step(head: Head) -> _Step[Message]:
             conversation = self._unexpired(head)
             rows = await self._conversations.query(
@@ -225,6 +230,7 @@ class CosmosConversationStore:
             )
             for earlier in _messages(rows):
                 return _Step(lambda _, stored=earlier: stored)
+            check_alone(conversation, ticket, beside)
             conversation, stored, operations = self._added(conversation, message)
             if ticket is not None:
                 conversation, more = self._with_ticket(conversation, ticket, rows[0] if rows else None)

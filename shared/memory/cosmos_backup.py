@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from shared.cosmos import Changed, Container, Item, Operation, again, batches
 from shared.errors import NotFound
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
-from shared.memory.cosmos_client import Changed, Container, Item, Operation, again, batches
 from shared.memory.cosmos_items import (
     CONVERSATION,
     Head,

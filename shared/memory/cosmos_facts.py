@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from shared.cosmos import Changed, Container, Cosmos, Item, again
 from shared.errors import Unavailable
 from shared.memory import cosmos_schema as schema
-from shared.memory.cosmos_client import Changed, Container, Cosmos, Item, again
 from shared.memory.cosmos_items import CONVERSATION, fact_item, item_id, value
 from shared.memory.models import CustomerFact
 

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
+from shared.cosmos import Item
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
 from shared.memory.codec import decode, encode
-from shared.memory.cosmos_client import Item
 from shared.memory.cosmos_schema import NEVER
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
 from shared.sqlite import iso

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from secrets import token_hex
 
+from shared.cosmos import Changed, Container, Cosmos, Missing, again
 from shared.memory import cosmos_schema as schema
-from shared.memory.cosmos_client import Changed, Container, Cosmos, Missing, again
 from shared.memory.cosmos_items import item_id, seconds
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from azure.cosmos import PartitionKey
 
-from shared.memory.cosmos_client import new_client, translated
+from shared.cosmos import new_client, translated
 
 CONVERSATIONS = "conversations"
 CUSTOMERS = "customers"

@@ -24,7 +24,7 @@ from shared.memory.models import (
     OpenTurn,
     Operator,
 )
-from shared.memory.store import Stored, TicketState
+from shared.memory.store import Stored, TicketState, check_alone
 from shared.sqlite import Database, iso
 
 PURGED_AT_ONCE = 20
@@ -156,6 +156,8 @@ class SqliteConversationStore:
         answer: Message | None,
         ticket: Ticket | None = None,
         facts: Sequence[CustomerFact] = (),
+        *,
+        beside: str | None = None,
     ) -> Message | None:
         def work(db: Connection) -> Message | None:
             conversation, last_lease = self._conversation(db, turn.message.session_id)
@@ -166,6 +168,7 @@ class SqliteConversationStore:
                 raise Conflict("This turn took too long; another one of the same conversation has begun since.")
             if conversation.lease_until is None:
                 return None  # closed before, without an answer; or a person came after the lease had run out
+            check_alone(conversation, ticket, beside)
             conversation = replace(conversation, lease_until=None)
             stored = None
             if answer is not None:
@@ -179,11 +182,12 @@ class SqliteConversationStore:
 
         return await self._database.write(work)
 
-    async def append(self, message: Message, ticket: Ticket | None = None) -> Message:
+    async def append(self, message: Message, ticket: Ticket | None = None, *, beside: str | None = None) -> Message:
         def work(db: Connection) -> Message:
             conversation, _ = self._conversation(db, message.session_id)
             if stored := _message(db, message.session_id, message.id):
                 return stored
+            check_alone(conversation, ticket, beside)
             conversation, stored = _add(db, conversation, message, ticket)
             _save(db, conversation)
             return stored

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.errors import TicketOpen
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Status, Ticket
 from shared.memory.models import (
@@ -37,6 +38,12 @@ class TicketState:
     ticket: Ticket
     message: Message
     event: OutboxEvent | None = None
+
+
+def check_alone(conversation: Conversation, ticket: Ticket | None, beside: str | None) -> None:
+    """Raises `TicketOpen` if the conversation, as it is now, has another ticket than the new one and `beside`."""
+    if ticket is not None and conversation.ticket_id not in (None, ticket.id, beside):
+        raise TicketOpen(conversation.ticket_id)
 
 
 class ConversationStore(Protocol):
@@ -66,21 +73,24 @@ class ConversationStore(Protocol):
         answer: Message | None,
         ticket: Ticket | None = None,
         facts: Sequence[CustomerFact] = (),
+        *,
+        beside: str | None = None,
     ) -> Message | None:
         """In one batch: store the answer (numbered) and the facts, put the ticket into the outbox, release the lease.
 
         Returns the stored answer; None when there is none (a human owns the conversation, also one who came after the
         lease had run out). A ticket becomes the conversation's, unless a person owns it. Closing a second time returns
         the first answer and changes nothing. Raises `Conflict` when the lease was lost to another turn, `NotFound` when
-        the conversation was erased meanwhile: then nothing is stored.
+        the conversation was erased meanwhile, `TicketOpen` when a ticket is given and the conversation has another one
+        than `beside`, which its writer knows: then nothing is stored.
         """
         ...
 
-    async def append(self, message: Message, ticket: Ticket | None = None) -> Message:
+    async def append(self, message: Message, ticket: Ticket | None = None, *, beside: str | None = None) -> Message:
         """Add a message outside a turn (a hand-over notice, a comment), numbered; with it, maybe, a ticket.
 
         Idempotent by `message.id`: a second call returns the stored message and adds nothing. A customer's message goes
-        into the outbox as in `open_turn`.
+        into the outbox as in `open_turn`. Raises `TicketOpen` as `close_turn` does.
         """
         ...
 

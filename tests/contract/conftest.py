@@ -20,6 +20,7 @@ from azure.cosmos.aio import CosmosClient
 
 from emulators.cosmos.auth import EMULATOR_KEY
 from emulators.cosmos.server import CosmosEmulator
+from shared.cosmos import Cosmos
 from shared.escalation.queue import TicketQueue
 from shared.escalation.sqlite import SqliteTicketQueue
 from shared.knowledge import cosmos as knowledge_cosmos
@@ -28,7 +29,6 @@ from shared.knowledge.cosmos import CosmosVectorIndex
 from shared.knowledge.index import VectorIndex
 from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
-from shared.memory.cosmos_client import Cosmos
 from shared.memory.sqlite import SqliteConversationStore
 from shared.memory.store import ConversationStore
 from tests.contract.push import (  # noqa: F401

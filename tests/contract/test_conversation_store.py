@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared.errors import Conflict, NotFound, TurnInProgress
+from shared.errors import Conflict, NotFound, TicketOpen, TurnInProgress
 from shared.escalation.outbox import OutboxEvent, event_id
 from shared.escalation.ticket import TAKEN, UNRESOLVED, Status, Ticket
 from shared.memory.models import (
@@ -83,6 +83,11 @@ async def owned(store: ConversationStore, session_id: str = "s1") -> Ticket:
     wanted = ticket(f"t-{session_id}", session_id)
     await store.append(said("m1", session_id), wanted)
     return (await store.change_ticket(wanted, take)).ticket
+
+
+async def another(store: ConversationStore, message: Message, ticket: Ticket) -> Message:
+    """A message with a ticket, beside the one that the conversation may have."""
+    return await store.append(message, ticket, beside=(await store.get(ticket.session_id)).ticket_id)
 
 
 def take(state: TicketState) -> TicketState:
@@ -476,7 +481,7 @@ async def test_erasing_a_customer_finds_every_name_of_theirs(store):
 async def test_the_outbox_gives_the_oldest_first_and_leaves_the_young(store):
     await begin(store)
     for name, age in (("young", 0), ("old", 50), ("oldest", 90), ("older", 70)):
-        await store.append(said(f"m-{name}"), ticket(name, age=age))
+        await another(store, said(f"m-{name}"), ticket(name, age=age))
     waiting = await store.unsent_tickets(created_before=START - timedelta(seconds=30))
     assert [one.id for one in waiting] == ["oldest", "older", "old"]
     assert [one.id for one in await store.unsent_tickets(created_before=START, limit=2)] == ["oldest", "older"]
@@ -681,10 +686,52 @@ async def test_a_ticket_of_an_expired_conversation_can_be_worked_on(store, clock
             await store.get("nope", expired=expired)
 
 
+async def test_a_turn_joins_the_ticket_that_came_while_it_ran(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    await store.append(said("button"), ticket("t1"))
+    with pytest.raises(TicketOpen) as open_already:
+        await store.close_turn(turn, answer("m1"), ticket("t2"))
+    assert open_already.value.ticket_id == "t1"
+    assert await texts(store) == [(1, "greeting"), (2, "m1"), (3, "button")]
+    assert await store.close_turn(turn, answer("m1")) == replace(answer("m1"), seq=4)
+    with pytest.raises(NotFound):
+        await store.ticket("t2")
+
+
+async def test_a_ticket_stands_beside_the_one_that_its_writer_knows(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    await store.append(said("button"), ticket("t1"))
+    assert await store.close_turn(turn, answer("m1"), ticket("t2"), beside="t1")
+    assert (await store.get("s1")).ticket_id == "t2"
+    with pytest.raises(TicketOpen):
+        await store.append(said("m2"), ticket("t3"), beside="t1")
+    assert await store.close_turn(turn, answer("m1"), ticket("t4")) == replace(answer("m1"), seq=4)
+
+
+async def test_the_button_joins_the_ticket_of_a_turn_that_was_faster(store, clock):
+    await begin(store)
+    await store.close_turn(await opened(store, clock, "m1"), answer("m1"), ticket("t1"))
+    with pytest.raises(TicketOpen):
+        await store.append(said("button"), ticket("t2"))
+    assert await texts(store) == [(1, "greeting"), (2, "m1"), (3, "answer-m1")]
+    assert [one.id for one in await store.unsent_tickets(created_before=START + timedelta(hours=1))] == ["t1"]
+
+
+async def test_a_resolved_ticket_is_not_in_the_way_of_a_new_one(store, clock):
+    await begin(store)
+    turn = await opened(store, clock, "m1")
+    await store.append(said("button"), ticket("t1"))
+    await store.change_ticket(ticket("t1"), finish)
+    assert await store.close_turn(turn, answer("m1"), ticket("t2"))
+    assert (await store.get("s1")).ticket_id == "t2"
+
+
 async def test_a_conversation_is_left_with_its_newest_ticket_that_is_not_resolved(store):
     await begin(store)
     for name, age in (("old", 30), ("urgent", 10), ("newer", 20)):
-        await store.append(said(f"m-{name}"), ticket(name, age=age))
+        await another(store, said(f"m-{name}"), ticket(name, age=age))
     left: list[str | None] = []
     for name in ("newer", "urgent", "old"):
         await store.change_ticket(ticket(name), take)
@@ -696,7 +743,7 @@ async def test_a_conversation_is_left_with_its_newest_ticket_that_is_not_resolve
 
 async def test_a_ticket_that_comes_while_a_person_owns_the_conversation_leaves_it_with_theirs(store):
     taken = await owned(store)
-    await store.append(said("m2"), ticket("t2"))  # by somebody who read the conversation before it was taken
+    await another(store, said("m2"), ticket("t2"))
     after = await store.get("s1")
     assert (after.owner, after.ticket_id) == ("human", taken.id)
     assert (await store.ticket("t2")).status == "requested"
@@ -742,7 +789,7 @@ async def test_tickets_are_listed_oldest_first_by_status_team_and_assignee(store
 async def test_pages_of_tickets_are_stable_while_they_change(store):
     await begin(store)
     for n in range(12):  # four of each age
-        await store.append(said(f"m{n}"), ticket(f"t{n:02}", age=n // 4))
+        await another(store, said(f"m{n}"), ticket(f"t{n:02}", age=n // 4))
     expected = [f"t{n:02}" for n in (8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3)]
     read: list[str] = []
     after = None
@@ -899,7 +946,7 @@ async def test_records_are_whole_conversations_of_a_time_oldest_first(store, clo
             Message(id="greeting", session_id=name, role="assistant", text="Hello", created_at=START),
         )
     await store.append(said("m1", "s1"), ticket("t1", "s1", age=5))
-    await store.append(said("m2", "s1"), ticket("t0", "s1", age=9))
+    await another(store, said("m2", "s1"), ticket("t0", "s1", age=9))
     await clock.sleep(25 * 3600)  # all but the newest have expired
 
     async def records(since: int, until: int):

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from emulators.cosmos.auth import EMULATOR_KEY
 from emulators.cosmos.server import CosmosEmulator
+from shared.cosmos import Cosmos
 from shared.errors import SupportAgentError
 from shared.escalation.outbox import OutboxEvent, event_id
 from shared.escalation.ticket import Ticket
 from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
-from shared.memory.cosmos_client import Cosmos
 from shared.memory.models import Conversation, CustomerFact, Feedback, Message, OpenTurn
 from shared.memory.sqlite import SqliteConversationStore
 from shared.memory.store import ConversationStore, TicketState
@@ -97,6 +97,7 @@ class Player:
                     None if other == "nothing" else answer,
                     ticket if other in ("ticket", "all") else None,
                     [fact] if other in ("fact", "all") else [],
+                    beside=turn.conversation.ticket_id,
                 )
             case "append":
                 return await store.append(self._message(f"m{one}"), ticket if other else None)

@@ -14,10 +14,10 @@ import pytest
 from emulators.cosmos.faults import WRITES, Fault
 from emulators.cosmos.server import CosmosEmulator
 from emulators.faults import Faults
+from shared import cosmos as cosmos_client
 from shared.errors import NotFound, TurnInProgress, Unavailable
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
-from shared.memory import cosmos_client
 from shared.memory.models import Conversation, CustomerFact, Erasure, Feedback, Message, OpenTurn
 from shared.memory.store import ConversationStore, TicketState
 

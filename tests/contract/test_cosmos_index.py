@@ -13,10 +13,10 @@ import pytest
 from emulators.cosmos.faults import WRITES, Fault
 from emulators.cosmos.server import CosmosEmulator
 from emulators.faults import Faults
+from shared import cosmos as cosmos_client
 from shared.errors import Unavailable
 from shared.knowledge import cosmos as knowledge_cosmos
 from shared.knowledge.index import Chunk, VectorIndex
-from shared.memory import cosmos_client
 from tests.contract.test_vector_index import MODEL, axis, chunk, holds, record
 
 pytestmark = pytest.mark.skipif("COSMOS_TEST_ENDPOINT" in os.environ, reason="reads the emulator's log")

@@ -15,11 +15,11 @@ from azure.cosmos.aio import CosmosClient
 from emulators.cosmos.auth import EMULATOR_KEY
 from emulators.cosmos.server import CosmosEmulator
 from shared import telemetry
+from shared.cosmos import Cosmos, endpoint_and_key
 from shared.errors import ConfigurationError, NotFound, PayloadTooLarge, Unavailable
 from shared.escalation.ticket import Ticket
 from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
-from shared.memory.cosmos_client import Cosmos, endpoint_and_key
 from shared.memory.cosmos_items import CONVERSATION
 from shared.memory.models import Conversation, CustomerFact, Erasure, Message, Operator, Source
 from shared.memory.store import ConversationStore, TicketState

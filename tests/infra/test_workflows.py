@@ -1,6 +1,7 @@
 """What zizmor and the schemas do not ask of the workflows: that they do what docs/deployment.md says."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,37 @@ def test_the_pipeline_is_trusted_in_one_environment_only() -> None:
     assert trust["audiences"] == ["api://AzureADTokenExchange"]
 
 
+MANIFESTS = {
+    r"requirements.*\.txt|pyproject\.toml": "pip",
+    r"package\.json": "npm",
+    r"(.*\.)?Dockerfile(\..*)?": "docker",
+    r"(docker-)?compose.*\.ya?ml": "docker-compose",
+}
+"""The file that names dependencies, and who keeps them: https://docs.github.com/code-security/dependabot"""
+
+
 def test_dependencies_are_kept_up_to_date() -> None:
+    """Every file that names dependencies is in a folder that Dependabot looks into, and no folder is without one."""
     updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
-    kept = {update["package-ecosystem"]: update["directory"] for update in updates}
-    assert kept.items() >= {"pip": "/", "npm": "/widget", "github-actions": "/", "docker": "/"}.items()
+    watched = [
+        (update["package-ecosystem"], folder)
+        for update in updates
+        for folder in update.get("directories") or [update["directory"]]
+    ]
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    files = [Path("/", name) for name in listed.stdout.splitlines()]
+    there = {
+        (keeper, str(file.parent))
+        for file in files
+        for pattern, keeper in MANIFESTS.items()
+        if re.fullmatch(pattern, file.name)
+    }
+    there.add(("github-actions", "/"))  # of .github/workflows
+    assert sorted(watched) == sorted(there)
+    assert all(update["schedule"]["interval"] == "weekly" for update in updates)

@@ -24,12 +24,12 @@ from emulators.cosmos.server import CosmosEmulator
 from emulators.servicebus.broker import QueueOptions
 from emulators.servicebus.server import ServiceBusEmulator
 from emulators.webpubsub.server import WebPubSubEmulator
+from shared import cosmos as cosmos_client
 from shared.errors import Unavailable
 from shared.escalation import servicebus
 from shared.escalation.blob import BlobTranscriptStore
 from shared.escalation.queue import QUEUES, REQUESTS, QueueMessage
 from shared.knowledge.blob import BlobDocumentStore
-from shared.memory import cosmos_client
 from shared.push import webpubsub
 from shared.services import Services
 from shared.settings import Settings

@@ -252,6 +252,58 @@ async def test_the_button_asks_once(make_chat: MakeChat) -> None:
     assert (await chat.store.ticket(first.ticket_id, chat.session_id)).summary == "Call me"
 
 
+async def test_the_button_pressed_while_a_turn_hands_over_makes_one_ticket(make_chat: MakeChat) -> None:
+    pressed = list[Message]()
+
+    async def press(messages: Any) -> AsyncIterator[Any]:
+        pressed.append(await chat.service.escalate(chat.session_id))
+        return
+        yield
+
+    chat = await make_chat(SHIPPING, model=scripted(press))
+    *said, answered = await chat.events("I want to talk to a human please")
+    assert isinstance(answered, TurnAnswered)
+    assert not any(isinstance(event, TicketCreated) for event in said)
+    [button] = pressed
+    assert answered.answer.ticket_id == button.ticket_id
+    assert (
+        answered.answer.text
+        == f"A colleague has your request already and will answer here; your reference is {button.ticket_id}."
+    )
+    assert "".join(event.text for event in said if isinstance(event, AnswerSentence)) == answered.answer.text
+    assert [one.message.id for one in await chat.queue.receive(REQUESTS, limit=5)] == [button.ticket_id]
+
+
+async def test_danger_does_not_wait_with_the_ticket_of_a_button_that_was_faster(make_chat: MakeChat) -> None:
+    async def press(messages: Any) -> AsyncIterator[Any]:
+        await chat.service.escalate(chat.session_id)
+        return
+        yield
+
+    chat = await make_chat(SHIPPING, model=scripted(press))
+    *_, created, answered = await chat.events("I will take you to court")
+    assert isinstance(created, TicketCreated)
+    assert answered.answer.ticket_id == created.ticket.id
+    assert created.ticket.reason == "legal"
+    assert len(await chat.queue.receive(REQUESTS, limit=5)) == 2
+
+
+async def test_a_turn_that_hands_over_before_the_button_is_stored_makes_one_ticket(
+    make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await make_chat(SHIPPING)
+    append, answers = chat.store.append, list[Message]()
+
+    async def after_a_turn(*args: Any, **kwargs: Any) -> Message:
+        monkeypatch.setattr(chat.store, "append", append)
+        answers.append(await chat.say("I want to talk to a human please"))
+        return await append(*args, **kwargs)
+
+    monkeypatch.setattr(chat.store, "append", after_a_turn)
+    assert await chat.service.escalate(chat.session_id) == answers[0]
+    assert [one.message.id for one in await chat.queue.receive(REQUESTS, limit=5)] == [answers[0].ticket_id]
+
+
 async def test_while_a_person_owns_the_conversation_the_bot_is_silent(
     make_chat: MakeChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,9 @@ class Desk:
     async def ask(self, name: str = "t1", session_id: str = "s1", *, routed: bool = True) -> Ticket:
         """A message of the customer with a ticket."""
         ticket = Ticket(name, session_id, f"m-{name}", "customer_request", "Wants a person", self.now)
-        await self.store.append(Message(f"m-{name}", session_id, "user", "A person please", self.now), ticket)
+        beside = (await self.store.get(session_id, expired=True)).ticket_id
+        message = Message(f"m-{name}", session_id, "user", "A person please", self.now)
+        await self.store.append(message, ticket, beside=beside)
         if routed:
             await self.escalation.send(ticket)
             ticket = await self.store.save_route(replace(ticket, status="open", category="general", team="care"))

@@ -129,7 +129,7 @@ async def test_send_publishes_a_small_request_and_empties_the_outbox(asked: Desk
 
 async def test_a_huge_summary_is_cut_in_the_request_alone(asked: Desk):
     ticket = replace(TICKET, id="tkt-2", summary="x" * 500_000)
-    await asked.store.append(Message("m3", "s1", "user", "x", START), ticket)
+    await asked.store.append(Message("m3", "s1", "user", "x", START), ticket, beside=TICKET.id)
     assert len(await asked.requested(ticket)) < 2000
     assert len((await asked.store.ticket("tkt-2", "s1")).summary) == 500_000
 
@@ -280,10 +280,27 @@ async def test_the_newest_words_of_the_customer_decide(asked: Desk):
 
 async def test_the_summary_comes_before_what_was_written(asked: Desk):
     ticket = replace(TICKET, id="tkt-2", summary="Card was stolen")
-    await asked.store.append(Message("m3", "s1", "user", "My parcel is lost", START), ticket)
+    await asked.store.append(Message("m3", "s1", "user", "My parcel is lost", START), ticket, beside=TICKET.id)
     routed = await asked.service.route(await asked.requested(ticket))
     assert routed is not None
     assert (routed.category, routed.priority, routed.due_at) == ("security", "urgent", START + timedelta(minutes=30))
+
+
+@pytest.mark.parametrize("routed", [False, True])
+async def test_what_is_resolved_already_is_not_published_as_new(asked: Desk, routed: bool):
+    body = await asked.requested()
+    if routed:
+        await asked.service.route(body)
+        (told,) = await asked.queue.receive(ESCALATIONS, limit=9)
+        await asked.queue.complete(told)
+    await asked.store.change_ticket(
+        TICKET, lambda state: replace(state, ticket=replace(state.ticket, status="resolved", resolved_at=asked.now))
+    )
+    asked.now += timedelta(hours=1)  # past the window in which the queue drops duplicates
+    again = await asked.service.route(body)
+    assert again is not None
+    assert (again.status, again.category) == ("resolved", "billing")
+    assert await asked.events() == []
 
 
 async def test_an_erased_conversation_is_silently_done(asked: Desk, caplog: pytest.LogCaptureFixture):
@@ -517,7 +534,8 @@ async def test_every_message_five_times_in_any_order_with_an_erasure_in_between(
     )
     second = replace(TICKET, id="tkt-2", summary="My card was stolen")
     other = replace(TICKET, id="tkt-3", session_id="s2", message_id="m1", user_id=None)
-    await asked.store.append(Message("m3", "s1", "user", "Ach, und wo ist denn mein Paket?", START), second)
+    message = Message("m3", "s1", "user", "Ach, und wo ist denn mein Paket?", START)
+    await asked.store.append(message, second, beside=TICKET.id)
     await asked.store.append(Message("m1", "s2", "user", "A person please", START), other)
     outbox = [
         OutboxEvent("evt-1", "customer.message", "s1", "tkt-1", START, seq=2),

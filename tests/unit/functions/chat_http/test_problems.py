@@ -82,6 +82,7 @@ def test_the_table_knows_every_error_that_a_caller_can_do_something_about() -> N
         errors.ConfigurationError,
         errors.IndexModelMismatch,
         errors.DocumentRejected,
+        errors.TicketOpen,
     }
     tree = {cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.SupportAgentError)}
     assert set(problems.ERRORS) == tree - ours
