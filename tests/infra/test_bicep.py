@@ -152,6 +152,8 @@ def test_documents_and_transcripts_have_their_containers() -> None:
         assert made[name].body["properties"] == {"publicAccess": "None"}
     assert all(body["properties"] == {"publicAccess": "None"} for body in made["containers"].body)
     assert made["documentBlobs"].body["parent"] == "documents"
+    for account in ("host", "documents"):
+        assert made[account].body["properties"]["allowBlobPublicAccess"] is False
 
 
 def test_nobody_may_more_than_is_written_here() -> None:
