@@ -5,8 +5,8 @@ dead-letter queue. That is where a message that can never be handled belongs, an
 function without a second connection to the queue.
 """
 
-import asyncio
 import logging
+from asyncio import sleep
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -90,5 +90,5 @@ async def given_back(queue: str, message: func.ServiceBusMessage) -> AsyncGenera
         telemetry.errors.add(1, {"place": queue, "error": type(error).__name__})
         logger.warning("message given back", extra=about | {"problem": f"{type(error).__name__}: {error}"})
         if isinstance(error, Unavailable):
-            await asyncio.sleep(min(max(2.0 ** (message.delivery_count or 1), error.retry_after), MAX_PAUSE))
+            await sleep(min(max(2.0 ** (message.delivery_count or 1), error.retry_after), MAX_PAUSE))
         raise

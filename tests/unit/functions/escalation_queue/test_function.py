@@ -37,7 +37,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(function.asyncio, "sleep", sleep)
+    monkeypatch.setattr(function, "sleep", sleep)  # not asyncio's: other threads of this process sleep too
     return pauses
 
 
