@@ -16,7 +16,7 @@ READ = r"GET /chat/sessions/[\w-]+/messages.*"
 
 async def answered_once(visitor: Visitor) -> None:
     await expect(visitor.answers).to_have_count(1)
-    await expect(visitor.answers.last).to_contain_text("unlocks it at once")
+    await expect(visitor.answers.last).to_contain_text("your machines stay connected")
     await expect(visitor.window.locator(".message.user")).to_have_count(1)
     await expect(visitor.window.locator(".notice, .failed, .typing")).to_have_count(0)
     assert [message["role"] for message in await visitor.stored()] == ["assistant", "user", "assistant"]
