@@ -28,7 +28,7 @@ MAX_ITEMS = 12
 FEW = 3
 """Items of a longer list, or sentences of a long paragraph, that are chosen instead."""
 LEAST_NAMED = 0.1
-"""Share of the question that only a row holds which the question names: more than a word in passing."""
+"""Least share of the question in a row that counts as named by it: more than a word in passing."""
 BEFORE_WEIGHT = 0.5
 """Of words that only the customer's previous message has."""
 HEADING_WEIGHT = 1.0
