@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
 from typing import NamedTuple
@@ -71,8 +70,7 @@ class Why(NamedTuple):
     codes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """A retrieved chunk. `distance` is its cosine distance (0 … 2), `score` what it was ranked by (higher is better).
 
     `coverage` is the share (0 … 1) of the question's terms, weighted by rarity, that the chunk holds. `relevance` is
@@ -97,11 +95,10 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     if not matches:
         return []
     asked, weights = _asked_words(question)
-    written = [match.chunk.embedded_text for match in matches]
-    texts = [_terms(text) for text in written]
+    texts = [_terms(match.chunk.breadcrumb, match.chunk.text) for match in matches]
     groups = _groups(matches)
     counts, pairs = _counts(terms(question.words), list(asked), texts)
-    lengths = np.array([len(text) for text in texts], np.float64)
+    lengths = np.array([len(text) - PAIR_DISTANCE for text in texts], np.float64)
     rarity = _rarity(counts) * weights
     held = counts > 0
     coverage = held @ rarity / (rarity.sum() or 1.0)
@@ -110,7 +107,7 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     of_documents = np.minimum(_per_group(pairs, groups), 1)
     by_pairs = _share(of_documents @ _rarity(of_documents))[groups]
     cosines = np.array([1 - match.distance for match in matches])
-    found = _found(wanted_codes, written)
+    found = _found(wanted_codes, matches)
     hits = np.array([len(codes) for codes in found]) / (len(wanted_codes) or 1)
     scores = cosines + WORD_WEIGHT * by_words + PAIR_WEIGHT * by_pairs + CODE_BONUS * hits
     topic = _topic(question.named, [match.chunk.breadcrumb for match in matches])
@@ -123,17 +120,12 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     spelt = [list(asked.values())[term] for term in rarest]
     # As lists, because single numbers of numpy are slow.
     holds: list[list[bool]] = held[:, rarest].tolist()
-    figures: list[list[float]] = np.column_stack([scores, coverage, relevance, cosines, leads]).tolist()
+    figures = zip(*(column.tolist() for column in (scores, coverage, relevance, cosines, leads)), strict=True)
     passages = [
         Passage(
-            chunk=match.chunk,
-            distance=match.distance,
-            score=score,
-            coverage=covered,
-            relevance=relevant,
-            why=Why(cosine, lead, tuple(compress(spelt, holding)), codes),
+            match.chunk, match.distance, score, covered, relevant, Why(cosine, lead, tuple(compress(spelt, has)), codes)
         )
-        for match, (score, covered, relevant, cosine, lead), holding, codes in zip(
+        for match, (score, covered, relevant, cosine, lead), has, codes in zip(
             matches, figures, holds, found, strict=True
         )
     ]
@@ -162,22 +154,30 @@ def _topic(named: Sequence[str], headings: Sequence[str]) -> Array:
     rarity = np.log(1 + len(headings) / frequency)
     totals = np.maximum(np.bincount(heading_of, rarity[number], len(held)), 1e-9)
     for ago, message in enumerate(named):
-        spoken = np.fromiter(map(hash, terms(message)), np.int64)  # not `_terms`, which would keep a customer's words
+        spoken = _hashes(terms(message))
         said: Array = rarity * (known[:, None] == spoken).any(axis=1)
         share = np.bincount(heading_of, said[number], len(held)) / totals
         topic = np.maximum(topic, TOPIC_FADING ** (ago + 1) * share**TOPIC_POWER)
     return topic
 
 
+def _hashes(words: Sequence[str]) -> NDArray[np.int64]:
+    """Small to keep, and numpy can count them."""
+    return np.fromiter(map(hash, words), np.int64, len(words))
+
+
 @lru_cache(maxsize=REMEMBERED)
-def _terms(text: str) -> NDArray[np.int64]:
-    """The hashes of its terms, in order: small to keep, and numpy can count them."""
-    return np.fromiter(map(hash, terms(text)), np.int64)
+def _terms(breadcrumb: str, text: str) -> NDArray[np.int64]:
+    """The hashes of a chunk's terms, in order, and a gap that keeps pairs from reaching into the next chunk.
+
+    By its parts, which stay the same objects, with their own hashes known, as long as the chunk is kept.
+    """
+    return np.append(_hashes(terms(f"{breadcrumb}\n{text}")), [NO_TERM] * PAIR_DISTANCE)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _distinct_terms(heading: str) -> NDArray[np.int64]:
-    return np.unique(_terms(heading))
+    return np.unique(_hashes(terms(heading)))
 
 
 def _groups(matches: Sequence[Match]) -> NDArray[np.intp]:
@@ -198,11 +198,11 @@ def _counts(question: Sequence[str], asked: Sequence[str], texts: Sequence[NDArr
         for apart in range(1, PAIR_DISTANCE + 1)
         for first, second in zip(question, question[apart:], strict=False)
     )
-    # All texts in a row, so that numpy does the counting; the gaps keep pairs from reaching into the next text.
-    gap = np.full(PAIR_DISTANCE, NO_TERM, np.int64)
-    row = _numbers(np.concatenate([part for text in texts for part in (text, gap)]), asked)
-    text_of = np.repeat(np.arange(len(texts)), [len(text) + PAIR_DISTANCE for text in texts])
-    counts = _table(text_of[row >= 0], row[row >= 0], (len(texts), len(asked)))
+    # All texts in a row, so that numpy does the counting.
+    row = _numbers(np.concatenate(texts), asked)
+    text_of = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    at = np.flatnonzero(row >= 0)
+    counts = _table(text_of[at], row[at], (len(texts), len(asked)))
     pair_number = np.full((len(asked), len(asked)), -1, np.intp)
     for i, pair in enumerate(pairs):
         pair_number[pair] = i
@@ -216,12 +216,13 @@ def _counts(question: Sequence[str], asked: Sequence[str], texts: Sequence[NDArr
 
 def _numbers(hashes: NDArray[np.int64], asked: Sequence[str]) -> NDArray[np.intp]:
     """Which of the asked terms each is, -1 for none of them."""
-    # No term is empty: the last one is there so that the array is not, even if nothing is asked.
-    known = np.fromiter(map(hash, (*asked, "")), np.int64)
-    order = np.argsort(known)
-    place = np.minimum(np.searchsorted(known, hashes, sorter=order), len(asked))
-    row = order[place]
-    row[(known[row] != hashes) | (row == len(asked))] = -1
+    row = np.full(len(hashes), -1, np.intp)
+    if asked:
+        known = _hashes(asked)
+        order = np.argsort(known)
+        place = np.minimum(np.searchsorted(known, hashes, sorter=order), len(asked) - 1)
+        at = np.flatnonzero(known[order][place] == hashes)
+        row[at] = order[place[at]]
     return row
 
 
@@ -232,9 +233,9 @@ def _table(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, 
 
 def _per_group(counts: Array, groups: NDArray[np.intp]) -> Array:
     """The texts of each group as one."""
-    together = np.zeros((int(groups.max()) + 1, counts.shape[1]))
-    np.add.at(together, groups, counts)
-    return together
+    shape = (int(groups.max()) + 1, counts.shape[1])
+    cells: NDArray[np.intp] = np.add.outer(groups * shape[1], np.arange(shape[1]))
+    return np.bincount(cells.ravel(), counts.ravel(), math.prod(shape)).reshape(shape)
 
 
 def _rarity(counts: Array) -> Array:
@@ -260,13 +261,13 @@ def _support(scores: Array, groups: NDArray[np.intp]) -> Array:
     return SUPPORT * np.log(np.bincount(groups, np.exp((scores - best[groups]) / SUPPORT)))[groups]
 
 
-def _found(wanted: Sequence[str], texts: Sequence[str]) -> list[tuple[str, ...]]:
-    """By text, the codes that stand in it."""
+def _found(wanted: Sequence[str], matches: Sequence[Match]) -> list[tuple[str, ...]]:
+    """By candidate, the codes that stand in it."""
     if not wanted:
-        return [()] * len(texts)
+        return [()] * len(matches)
     # The pattern is slow where a code does not even occur.
     patterns = [(code, code.lower(), _pattern(code)) for code in wanted]
-    lowered = [text.lower() for text in texts]
+    lowered = [match.chunk.embedded_text.lower() for match in matches]
     return [
         tuple(code for code, small, pattern in patterns if small in text and pattern.search(text)) for text in lowered
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from functools import lru_cache
 
 from shared.knowledge.chunking import identifier
@@ -59,18 +59,19 @@ def select(ranked: Sequence[Passage], limit: int) -> list[Passage]:
 def _distinct(ranked: Sequence[Passage]) -> list[Passage]:
     best: dict[str, Passage] = {}
     for passage in ranked:
-        text = _plain(passage.chunk.text)
-        key = text if len(text) >= BY_CHANCE else f"{passage.chunk.breadcrumb}\n{text}"
+        chunk = passage.chunk
+        key = _said(chunk.breadcrumb, chunk.text)
         first = best.setdefault(key, passage)
-        if first is not passage and passage.chunk.document not in (first.chunk.document, *first.copies):
-            best[key] = replace(first, copies=(*first.copies, passage.chunk.document))
+        if first is not passage and chunk.document not in (first.chunk.document, *first.copies):
+            best[key] = replace(first, copies=(*first.copies, chunk.document))
     return list(best.values())
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _plain(text: str) -> str:
-    """Words with a space between them."""
-    return " ".join(text.split())
+def _said(breadcrumb: str, text: str) -> str:
+    """What is the same of copies: the words with a space between them, of a short text with its heading."""
+    plain = " ".join(text.split())
+    return plain if len(plain) >= BY_CHANCE else f"{breadcrumb}\n{plain}"
 
 
 def _add(selected: list[Passage], passage: Passage) -> None:
@@ -95,14 +96,15 @@ def _join(selected: list[Passage], passage: Passage) -> bool:
 def _joined(one: Chunk, other: Chunk) -> Chunk | None:
     """Both as one chunk; None if they are not neighbours in one section, or too long together."""
     first, second = sorted((one, other), key=lambda chunk: chunk.start)
-    text = first.text + first.gap + second.text
     if (
-        first.version != second.version
-        or first.document != second.document
+        first.document != second.document
+        or first.version != second.version
         or first.end + len(first.gap) != second.start
         or first.metadata != second.metadata
-        or len(text) > LONGEST
     ):
+        return None
+    text = first.text + first.gap + second.text
+    if len(text) > LONGEST:
         return None
     return replace(
         first,
