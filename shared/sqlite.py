@@ -31,9 +31,9 @@ class Database:
     `upgrades` are scripts in its place, for files of these earlier versions. All in one transaction: a process that is
     killed meanwhile leaves the file as it was. Statements end with a semicolon, which is nowhere else in them.
 
-    Commits are durable (`synchronous=FULL`). With `NORMAL` a killed process loses nothing either, but a power cut may
-    take back what was already acknowledged: a ticket would be marked as sent and be in no queue. The difference is one
-    fsync a commit.
+    Commits are durable (`synchronous=FULL`), except those of `note`. With `NORMAL` a killed process loses nothing
+    either, but a power cut may take back what was already acknowledged: a ticket would be marked as sent and be in no
+    queue. The difference is one fsync a commit.
     """
 
     def __init__(self, path: Path, *, schema: str, version: int, upgrades: Mapping[int, str] | None = None) -> None:
@@ -55,6 +55,19 @@ class Database:
         Once started it runs to its end, even if the caller is cancelled.
         """
         return await self._run(lambda: self._transaction("BEGIN IMMEDIATE", work))
+
+    async def note[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Like `write`, for what a power cut may take back: the disk is not waited for. A killed process loses nothing,
+        and the next durable commit makes this one durable, too."""
+
+        def noting() -> T:
+            self._connect().execute("PRAGMA synchronous = NORMAL")
+            try:
+                return self._transaction("BEGIN IMMEDIATE", work)
+            finally:
+                self._connect().execute("PRAGMA synchronous = FULL")
+
+        return await self._run(noting)
 
     async def wipe(self) -> None:
         """Empty the write-ahead log, so that what was deleted is in no file any more.

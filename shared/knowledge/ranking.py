@@ -233,9 +233,10 @@ def _table(rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, 
 
 def _per_group(counts: Array, groups: NDArray[np.intp]) -> Array:
     """The texts of each group as one."""
-    shape = (int(groups.max()) + 1, counts.shape[1])
-    cells: NDArray[np.intp] = np.add.outer(groups * shape[1], np.arange(shape[1]))
-    return np.bincount(cells.ravel(), counts.ravel(), math.prod(shape)).reshape(shape)
+    number = int(groups.max()) + 1
+    columns: int = counts.shape[1]
+    cells: NDArray[np.intp] = np.add.outer(groups * columns, np.arange(columns))
+    return np.bincount(cells.ravel(), counts.ravel(), number * columns).reshape(number, columns)
 
 
 def _rarity(counts: Array) -> Array:

@@ -22,6 +22,8 @@ from shared.memory.sqlite import SqliteConversationStore
 from shared.settings import ROOT
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+FULL = 2
+"""SQLite's number for `synchronous = FULL`."""
 
 
 def conversation(session_id: str, *, expires_in: float = 3600) -> Conversation:
@@ -229,3 +231,23 @@ async def test_a_failed_batch_leaves_nothing(store: SqliteConversationStore) -> 
         await store.append(said("m1"), unstorable)
     assert [message.id for message in await store.messages("s1")] == ["greeting"]
     assert (await store.append(said("m2"))).seq == 2
+
+
+async def test_only_what_is_noted_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    database = sqlite.Database(tmp_path / "a.db", schema="CREATE TABLE IF NOT EXISTS a (b)", version=1)
+
+    def waits(db: sqlite3.Connection) -> bool:
+        db.execute("INSERT INTO a VALUES (1)")
+        return db.execute("PRAGMA synchronous").fetchone()[0] == FULL
+
+    def fails(db: sqlite3.Connection) -> None:
+        waits(db)
+        raise NotFound("of its own")
+
+    assert await database.write(waits)
+    assert not await database.note(waits)
+    with pytest.raises(NotFound):
+        await database.note(fails)
+    assert await database.write(waits)
+    assert await database.read(lambda db: db.execute("SELECT count(*) FROM a").fetchone()[0]) == 3
+    await database.close()
