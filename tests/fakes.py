@@ -124,6 +124,9 @@ class InMemoryIndex:
     async def count(self) -> int:
         return len(self.used.chunks)
 
+    async def mean(self) -> Vectors | None:
+        return np.mean(list(self.used.vectors.values()), axis=0) if self.used.vectors else None
+
     async def version(self) -> str:
         return self.used.version
 

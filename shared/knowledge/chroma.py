@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 import time
 import uuid
@@ -24,7 +25,7 @@ from shared.knowledge import chroma_server
 from shared.knowledge.chroma_server import ChromaServer
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
-from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Match, Scalar, VectorIndex
+from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, DocumentStatus, Match, Scalar, VectorIndex
 
 CHUNKS = "chunks"
 DOCUMENTS = "documents"
@@ -147,6 +148,15 @@ class ChromaIndex:
 
     async def count(self) -> int:
         return await self._run(self._count)
+
+    async def mean(self) -> Vectors | None:
+        def work() -> Vectors | None:
+            ids: Sequence[str] = self._chunks.get(include=[])["ids"]
+            some = ids[:: math.ceil(len(ids) / SAMPLED) or 1]
+            found: Any = self._chunks.get(ids=some, include=["embeddings"])["embeddings"] if some else []
+            return np.mean(np.asarray(found, np.float32), axis=0) if len(found) else None
+
+        return await self._run(work)
 
     async def chunk_counts(self) -> Mapping[str, int]:
         def work() -> Counter[str]:
@@ -485,7 +495,7 @@ def _entries(ids: Any, documents: Any, metadatas: Any) -> Iterator[tuple[str, st
 
 def _fields(chunk: Chunk) -> dict[str, Any]:
     own = {"document": chunk.document, "version": chunk.version, "breadcrumb": chunk.breadcrumb}
-    place = {"start": chunk.start, "end": chunk.end, "gap": chunk.gap}
+    place = {"start": chunk.start, "end": chunk.end, "gap": chunk.gap, "document_chunks": chunk.document_chunks}
     fields = {OWN + key: value for key, value in {**own, **place}.items()}
     return {**fields, DIGEST: _digest(chunk.embedded_text), **_meant_for(chunk.metadata), **chunk.metadata}
 

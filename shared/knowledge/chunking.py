@@ -21,7 +21,7 @@ from shared.knowledge import markdown
 from shared.knowledge.embedding import Embedder
 from shared.knowledge.index import Chunk, Scalar
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same document would give other chunks: every document is then read again."""
 TARGET_TOKENS = 220
 """Most tokens of a passage without its breadcrumb; long enough to answer from, short enough to be about one thing."""
@@ -110,7 +110,10 @@ class Chunker:
                 )
                 seen[key] += 1
         joints = [_gap(text[chunk.end : following.start]) for chunk, following in pairwise(chunks)]
-        return [replace(chunk, gap=gap) for chunk, gap in zip(chunks, [*joints, ""], strict=False)]
+        return [
+            replace(chunk, gap=gap, document_chunks=len(chunks))
+            for chunk, gap in zip(chunks, [*joints, ""], strict=False)
+        ]
 
 
 class _Measure:

@@ -22,7 +22,7 @@ from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge import cosmos_schema as schema
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
-from shared.knowledge.index import Chunk, DocumentRecord, Match, VectorIndex
+from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, Match, VectorIndex
 from shared.knowledge.terms import codes
 from shared.memory.cosmos_items import document, item_id, value
 
@@ -166,6 +166,15 @@ class CosmosVectorIndex:
 
     async def count(self) -> int:
         return await self._count(await self._used())
+
+    async def mean(self) -> Vectors | None:
+        # In the order of the partitions, which is that of their hashes: of documents by chance.
+        rows: Any = await self._select(
+            await self._used(),
+            "SELECT TOP @limit VALUE c.vector FROM c WHERE c.generation = @generation",
+            limit=SAMPLED,
+        )
+        return np.mean(np.asarray(rows, np.float32), axis=0) if rows else None
 
     async def chunk_counts(self) -> Mapping[str, int]:
         rows: Any = await self._select(

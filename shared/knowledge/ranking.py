@@ -33,8 +33,9 @@ PAIR_DISTANCE = 2
 TOPIC_WEIGHT, TOPIC_FADING, TOPIC_POWER = 0.2, 0.9, 4
 """Weight of a heading that was named in the conversation in full, how much of it is left one message later, and the
 power of the share that was named: a part of a heading says little."""
-SUPPORT = 0.03
-"""Temperature of the soft maximum (in cosines) that a document's passages make; 0 would count the best alone."""
+SUPPORT, CHANCES = 0.05, 0.5
+"""Temperature of the soft maximum (in cosines) that a document's passages make: 0 would count the best alone. And the
+power of their number that it is divided by: the more there are, the likelier it is that one is near by chance."""
 CODE_BONUS = 0.5
 """A literal hit of all codes outranks any similarity of topic: more than cosines differ among good candidates."""
 COVERAGE_SHARE, TOPIC_SHARE, BACKGROUND = 0.2, 0.3, 0.4
@@ -90,7 +91,8 @@ class Passage(NamedTuple):
 def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] = ()) -> list[Passage]:
     """Candidates, best first, by cosine, the words and pairs of words of the document, and the share of the codes.
 
-    A document's other passages add to each of its own: τ · log Σ exp(score / τ) in place of its highest score.
+    A document's other passages add to each of its own: τ · log(Σ exp(score / τ) / √n) in place of its highest score,
+    where n is the number of all its passages.
     """
     if not matches:
         return []
@@ -112,7 +114,7 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     scores = cosines + WORD_WEIGHT * by_words + PAIR_WEIGHT * by_pairs + CODE_BONUS * hits
     topic = _topic(question.named, [match.chunk.breadcrumb for match in matches])
     scores += TOPIC_WEIGHT * topic
-    scores += _support(scores, groups)
+    scores += _support(scores, groups, np.array([match.chunk.document_chunks for match in matches]))
     leads = _leads(cosines + COVERAGE_SHARE * coverage, topic)
     about_code = bool(wanted_codes) and len(set(terms(question.words))) <= ABOUT_CODE
     relevance = _relevance(leads, found if about_code else ())
@@ -255,11 +257,12 @@ def _share(scores: Array) -> Array:
     return scores / (scores.max() or 1.0)
 
 
-def _support(scores: Array, groups: NDArray[np.intp]) -> Array:
-    """What the passages of its document add to each."""
+def _support(scores: Array, groups: NDArray[np.intp], numbers: NDArray[np.int_]) -> Array:
+    """What the passages of its document add to each; `numbers` of them there are, found or not."""
     best = np.full(int(groups.max()) + 1, -np.inf)
     np.maximum.at(best, groups, scores)
-    return SUPPORT * np.log(np.bincount(groups, np.exp((scores - best[groups]) / SUPPORT)))[groups]
+    together = np.log(np.bincount(groups, np.exp((scores - best[groups]) / SUPPORT)))[groups]
+    return SUPPORT * (together - CHANCES * np.log(numbers))
 
 
 def _found(wanted: Sequence[str], matches: Sequence[Match]) -> list[tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """From a question to the passages that may answer it.
 
-1. The nearest chunks by embedding (dense candidates) to what the message asks (`question.py`) …
+1. The nearest chunks by embedding (dense candidates) to what the message asks (`question.py`), less what all passages
+   have in common (`centre.py`) …
 2. … and for the code-like words of the question (`ERR-1042`, `KX-4410-B`, `2.3.1`), which embeddings hardly tell
    apart, the chunks that hold them literally.
 3. Both put in order together (`ranking.py`).
@@ -21,6 +22,7 @@ from dataclasses import astuple
 from shared import telemetry
 from shared.errors import Unavailable
 from shared.knowledge.cache import Cache
+from shared.knowledge.centre import Aim, Centre, aim
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.knowledge.filters import Filters, admits
 from shared.knowledge.index import Match, VectorIndex
@@ -53,6 +55,7 @@ class Retriever:
     def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
         self._embedder = embedder
         self._index = index
+        self._centre = Centre(index)
         self._results = Cache[Sequence[Passage]]("passages", CACHED_RESULTS)
 
     async def retrieve(
@@ -77,11 +80,11 @@ class Retriever:
     async def _retrieve(self, question: Question, limit: int, filters: Filters | None) -> Sequence[Passage]:
         asked = parts(question)
         # The version is read before the search, so that nothing is kept under a newer version than it was found in.
-        version, vector = await asyncio.gather(self._index.version(), self._vector(asked))
+        (version, mean), vector = await asyncio.gather(self._centre.now(), self._vector(asked))
         key = json.dumps([astuple(question), limit, sorted((filters or {}).items())])
         found = self._results.get(key, version=version)
         if found is None:
-            found = await self._search(codes(question.text)[:CODES], asked, vector, limit, filters or {})
+            found = await self._search(codes(question.text)[:CODES], asked, aim(vector, mean), limit, filters or {})
             self._results.put(key, found, version=version)
         if logger.isEnabledFor(logging.DEBUG):
             passages = [(passage.chunk.document, round(passage.score, 3)) for passage in found]
@@ -95,10 +98,10 @@ class Retriever:
         return await asyncio.to_thread(work)
 
     async def _search(
-        self, wanted: Sequence[str], asked: Parts, vector: Vectors, limit: int, filters: Filters
+        self, wanted: Sequence[str], asked: Parts, aimed: Aim, limit: int, filters: Filters
     ) -> Sequence[Passage]:
         nearest, *literal = await asyncio.gather(
-            self._nearest(vector, filters), *(self._containing(code, vector, filters) for code in wanted)
+            self._nearest(aimed.vector, filters), *(self._containing(code, aimed.vector, filters) for code in wanted)
         )
         matches = {match.chunk.id: match for match in nearest}
         for found in literal:
@@ -106,7 +109,8 @@ class Retriever:
                 matches.setdefault(match.chunk.id, match)
 
         def ordered() -> Sequence[Passage]:
-            return select(rank(asked, _one_version(list(matches.values())), wanted), limit)
+            candidates = [Match(match.chunk, aimed.distance(match.distance)) for match in matches.values()]
+            return select(rank(asked, _one_version(candidates), wanted), limit)
 
         return await asyncio.to_thread(ordered)
 

@@ -16,7 +16,7 @@ from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge import chroma, cosmos
 from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.chroma_server import ChromaServer
-from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, VectorIndex
+from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, DocumentStatus, VectorIndex
 from tests.fakes import Generation, InMemoryIndex
 
 DIMENSIONS = 4
@@ -33,6 +33,7 @@ def chunk(number: int, document: str = "faq.md", text: str = "", **metadata: str
         start=number * 100,
         end=number * 100 + 50,
         metadata={"source": document, **metadata},
+        document_chunks=7,
     )
 
 
@@ -108,6 +109,22 @@ async def test_a_chunk_comes_back_as_it_went_in(index: VectorIndex) -> None:
     [match] = await index.query(axis(0), limit=1)
     assert match.chunk == stored
     assert match.distance == pytest.approx(0, abs=1e-6)
+
+
+async def test_the_mean_of_all_vectors(index: VectorIndex) -> None:
+    assert await index.mean() is None
+    await index.upsert([chunk(0), chunk(1), chunk(2)], np.stack([axis(0), axis(0), axis(1)]))
+    assert await index.mean() == pytest.approx([2 / 3, 1 / 3, 0, 0])
+    await index.delete_chunks(["faq.md-2"])
+    assert await index.mean() == pytest.approx([1, 0, 0, 0])
+
+
+async def test_the_mean_of_many_vectors_is_that_of_some_of_them_all(index: VectorIndex) -> None:
+    number = 2 * SAMPLED + 10
+    documents = [f"{n // 10}.md" for n in range(number)]
+    chunks = [chunk(n, document) for n, document in enumerate(documents)]
+    await index.upsert(chunks, np.stack([axis(n // 10) for n in range(number)]))
+    assert await index.mean() == pytest.approx([0.25] * DIMENSIONS, abs=0.12)
 
 
 async def test_chunks_are_in_reading_order(index: VectorIndex) -> None:

@@ -36,6 +36,11 @@ def test_a_section_is_a_passage_and_its_headings_the_breadcrumb() -> None:
     ]
 
 
+def test_a_passage_knows_how_many_its_document_has() -> None:
+    text = f"# Guide\n\n{words(150, 'a')}\n\n## Care\n\n{words(150, 'b')}\n\n## Filter\n\n{words(150, 'c')}\n"
+    assert [c.document_chunks for c in chunks(text)] == [3, 3, 3]
+
+
 def test_a_passage_knows_its_page() -> None:
     text = f"# Guide\n\n{words(150, 'a')}\n\n## Care\n\n{words(150, 'b')}\n\n## Filter\n\n{words(150, 'c')}\n"
     care = text.index("## Care")
@@ -115,7 +120,9 @@ def test_ids_are_stable_and_tell_apart_equal_passages() -> None:
     before = chunks(text)
     assert len({c.id for c in before}) == len(before) == 3
     after = chunks(f"{words(200, 'new')}\n\n{text}")
-    assert [replace(c, start=0, end=0) for c in after[1:]] == [replace(c, start=0, end=0) for c in before]
+    assert [replace(c, start=0, end=0, document_chunks=3) for c in after[1:]] == [
+        replace(c, start=0, end=0) for c in before
+    ]
     assert {c.id for c in chunks(text, document="other.md")}.isdisjoint(c.id for c in before)
     assert {c.id for c in chunks(text, title="Other")}.isdisjoint(c.id for c in before)
 

@@ -6,15 +6,22 @@ from shared.knowledge.question import Question, parts
 from shared.knowledge.ranking import rank
 
 
-def chunk(text: str, *, document: str) -> Chunk:
-    return Chunk(f"{document}/{text}", document, "1", text, "", 0, len(text))
+def chunk(text: str, *, document: str, of: int = 1) -> Chunk:
+    return Chunk(f"{document}/{text}", document, "1", text, "", 0, len(text), document_chunks=of)
 
 
 def test_between_equals_the_document_with_more_good_passages_goes_first() -> None:
     lone = Match(chunk("Charge the battery for two hours", document="lone"), 0.4)
-    pair = [Match(chunk(f"Charge the battery for {n} hours", document="pair"), 0.4) for n in ("three", "four")]
+    pair = [Match(chunk(f"Charge the battery for {n} hours", document="pair", of=2), 0.4) for n in ("three", "four")]
     ranked = rank(parts(Question("charge the battery")), [lone, *pair])
     assert [passage.chunk.document for passage in ranked] == ["pair", "pair", "lone"]
+
+
+def test_between_equals_the_document_with_fewer_passages_that_are_not_near_goes_first() -> None:
+    leaflet = Match(chunk("Charge the battery for two hours", document="leaflet", of=2), 0.4)
+    tome = Match(chunk("Charge the battery for three hours", document="tome", of=200), 0.4)
+    ranked = rank(parts(Question("charge the battery")), [tome, leaflet])
+    assert [passage.chunk.document for passage in ranked] == ["leaflet", "tome"]
 
 
 def test_passages_of_a_single_document_are_told_apart_by_their_words() -> None:
