@@ -54,6 +54,10 @@ MOST_ADMITTED = 20_000
 """Chunks to which a search is narrowed by their ids: more of them are too much to hand over each time, and …"""
 KEPT_FILTERS = 8
 """… of so many filters in memory, 20 MB."""
+DATABASE = "chroma.sqlite3"
+"""Chroma's file in its folder, in which every write of any process ends up."""
+SETTLED = 5
+"""Seconds since a file was written after which its time tells another write: clocks of files tick, some every 2 s."""
 NO_VECTOR = [1.0]
 """Chroma wants a vector with everything; a document's record has none."""
 
@@ -73,6 +77,8 @@ class ChromaIndex:
         self._client: Any = None
         self._open: dict[str, Any] = {}
         self._opening = RLock()
+        self._version = ""
+        self._version_as_of: int | None = None
         self._kept = _Kept[Chunk](KEPT_CHUNKS)
         self._admitted = _Kept[Sequence[str]](KEPT_FILTERS)
 
@@ -172,11 +178,15 @@ class ChromaIndex:
         def work() -> str:
             documents = self._documents
             found = documents.get(ids=[VERSION_ID], include=["metadatas"])
-            version = ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
-            self._turn_to(version)
-            return version
+            return ":".join([str(documents.id), *(fields["version"] for fields in found["metadatas"])])
 
-        return await self._run(work)
+        # Reading it takes Chroma half as long as the search itself, so it is read only if its file was written since.
+        # The time is taken first: what is written meanwhile is seen by the next who asks.
+        written = self._written()
+        if written is None or written != self._version_as_of:
+            self._version, self._version_as_of = await self._run(work), written
+        self._turn_to(self._version)
+        return self._version
 
     # ---- records
 
@@ -268,6 +278,16 @@ class ChromaIndex:
 
     def _count(self) -> int:
         return self._chunks.count()
+
+    def _written(self) -> int | None:
+        """When the index was last written, if its time would tell another write from that one. Nanoseconds."""
+        if not isinstance(self._where, Path):
+            return None
+        try:
+            written = (self._where / DATABASE).stat().st_mtime_ns
+        except OSError:  # not there yet; what else is wrong with it, Chroma will say
+            return None
+        return written if time.time_ns() - written > SETTLED * 1e9 else None
 
     def _turn_to(self, version: str) -> None:
         """Nothing of another version is kept in memory; without one, nothing at all."""

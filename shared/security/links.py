@@ -29,6 +29,8 @@ _LINK = re.compile(
     r")",
     re.IGNORECASE,
 )
+# Something of every such link, and of little else: to look for it takes a tenth of the time.
+_PERHAPS = re.compile(r"\]\(|[.:]\S")
 _SAFE = frozenset({"http", "https"})
 _MAIL = ("mailto:", "tel:")
 _HOST = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?(?://)?(?:[^/?#\\]*@)?(\[[^\]]*\]|[^/?#:\\\s]*)", re.IGNORECASE)
@@ -53,7 +55,7 @@ class LinkPolicy:
 
         A path leads from that address, and is written out; without one it leads nowhere, and only its text is kept.
         """
-        if "." not in text and ":" not in text and "](" not in text:
+        if not _PERHAPS.search(text):
             return text
         hosts = self._hosts or self._sites | _site(url)
 

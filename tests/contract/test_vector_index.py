@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -386,6 +388,23 @@ async def test_the_version_survives_a_restart(index: VectorIndex, open_index: Op
     version = await index.version()
     await index.close()
     assert await open_index().version() == version
+
+
+@pytest.mark.parametrize("age", [0, 3600])
+async def test_every_write_shows_in_the_version_whatever_the_clock_of_the_files(tmp_path: Path, age: int) -> None:
+    """Two writes within one tick of that clock leave the file with the same time."""
+    reader, writer = (ChromaIndex(tmp_path, MODEL) for _ in range(2))
+    written = time.time_ns() - age * 10**9
+    seen: list[str] = []
+    for number in range(3):
+        await writer.put_records([record("a.md")])
+        tick = written if age == 0 else written + number
+        os.utime(tmp_path / chroma.DATABASE, ns=(tick, tick))
+        seen.append(await reader.version())
+        assert await reader.version() == await writer.version() == seen[-1]
+    assert len(set(seen)) == 3
+    for index in (reader, writer):
+        await index.close()
 
 
 # ---- rebuilding, and models

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.conversation.evidence import EvidenceSet
+from shared.security import links
 from shared.security.links import REMOVED, LinkPolicy
 
 PAGE = "https://www.kavendry.example/help/returns"
@@ -129,3 +130,29 @@ def test_what_was_cleaned_is_clean(text: str) -> None:
     cleaned = LinkPolicy().clean(text)
     assert LinkPolicy().clean(cleaned) == cleaned
     assert "http://a" not in cleaned.lower().replace(" ", "")
+
+
+PIECES = (
+    "www.",
+    "WWW.",
+    "http",
+    "javascript",
+    "data",
+    "mailto",
+    ":",
+    "//",
+    "[a](",
+    "](",
+    ")",
+    ".com",
+    "b",
+    "/c.md",
+    " ",
+    "-",
+    "\n",
+)
+
+
+@given(st.lists(st.sampled_from(PIECES)).map("".join))
+def test_whatever_is_a_link_is_looked_at(text: str) -> None:
+    assert links._PERHAPS.search(text) or not links._LINK.search(text)
