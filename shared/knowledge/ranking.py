@@ -37,7 +37,8 @@ SUPPORT, CHANCES = 0.05, 0.5
 """Temperature of the soft maximum (in cosines) that a document's passages make: 0 would count the best alone. And the
 power of their number that it is divided by: the more there are, the likelier it is that one is near by chance."""
 CODE_BONUS = 0.5
-"""A literal hit of all codes outranks any similarity of topic: more than cosines differ among good candidates."""
+"""A literal hit of all codes of a question about them outranks any similarity of topic: more than cosines differ among
+good candidates. In a longer question it counts in proportion to `ABOUT_CODE`."""
 COVERAGE_SHARE, TOPIC_SHARE, BACKGROUND = 0.2, 0.3, 0.4
 """What a passage's `lead` counts beside its cosine: coverage and topic, less this part of the candidates' mean."""
 RELEVANCE_LEAD, RELEVANCE_BIAS = 5.92, -5.10
@@ -99,7 +100,8 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     asked, weights = _asked_words(question)
     texts = [_terms(match.chunk.breadcrumb, match.chunk.text) for match in matches]
     groups = _groups(matches)
-    counts, pairs = _counts(terms(question.words), list(asked), texts)
+    own = terms(question.words)
+    counts, pairs = _counts(own, list(asked), texts)
     lengths = np.array([len(text) - PAIR_DISTANCE for text in texts], np.float64)
     rarity = _rarity(counts) * weights
     held = counts > 0
@@ -111,13 +113,13 @@ def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] 
     cosines = np.array([1 - match.distance for match in matches])
     found = _found(wanted_codes, matches)
     hits = np.array([len(codes) for codes in found]) / (len(wanted_codes) or 1)
-    scores = cosines + WORD_WEIGHT * by_words + PAIR_WEIGHT * by_pairs + CODE_BONUS * hits
+    about_code = min(1.0, ABOUT_CODE / (len(set(own)) or 1))
+    scores = cosines + WORD_WEIGHT * by_words + PAIR_WEIGHT * by_pairs + CODE_BONUS * about_code * hits
     topic = _topic(question.named, [match.chunk.breadcrumb for match in matches])
     scores += TOPIC_WEIGHT * topic
     scores += _support(scores, groups, np.array([match.chunk.document_chunks for match in matches]))
     leads = _leads(cosines + COVERAGE_SHARE * coverage, topic)
-    about_code = bool(wanted_codes) and len(set(terms(question.words))) <= ABOUT_CODE
-    relevance = _relevance(leads, found if about_code else ())
+    relevance = _relevance(leads, found if wanted_codes and about_code == 1 else ())
     rarest: list[int] = np.argsort(-rarity, kind="stable").tolist()
     spelt = [list(asked.values())[term] for term in rarest]
     # As lists, because single numbers of numpy are slow.

@@ -59,6 +59,17 @@ def test_a_message_without_words_is_ranked_by_meaning_alone() -> None:
     assert [passage.chunk.document for passage in rank(parts(Question("?!")), matches)] == ["Near", "Far"]
 
 
+def test_a_code_decides_a_short_question_and_only_adds_to_a_long_story() -> None:
+    near = Match(chunk("Mails that were sent do not appear in the folder", document="near"), 0.3)
+    code = Match(chunk("New in 115.3: a calendar", document="code"), 0.6)
+    story = "My mails that were sent do not appear, the folder stays empty since yesterday evening; I restarted the "
+    story += (
+        "computer twice, asked a neighbour, looked into settings, tried another account. Thunderbird 115.3, Windows"
+    )
+    assert rank(parts(Question("115.3 folder?")), [near, code], ["115.3"])[0].chunk.document == "code"
+    assert rank(parts(Question(story)), [near, code], ["115.3"])[0].chunk.document == "near"
+
+
 def test_it_is_said_why_a_passage_was_found() -> None:
     texts = ["Charging the battery clears ERR-1042", "The battery is flat", "The lid of the battery"]
     ranked = rank(
