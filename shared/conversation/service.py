@@ -243,14 +243,10 @@ class ConversationService:
             )
 
     async def _answer(self, opened: OpenTurn, running: RunningTurn) -> str:
-        conversation, message = opened.conversation, opened.message
-        if conversation.owner == "human":
+        if opened.conversation.owner == "human":
             return await self._leave_to_human(opened, running)
 
         turn = await self._prepare(opened)
-        turn.escalation = await asyncio.to_thread(
-            self._policy.decide, message.text, opened.history, ticket_open=conversation.ticket_id is not None
-        )
         verified, verifier = await self._write(turn, running)
         self._count_tokens(turn.usage)
         return await self._conclude(opened, turn, verified, verifier, running)
@@ -324,7 +320,7 @@ class ConversationService:
         return "handed_to_human"
 
     async def _prepare(self, opened: OpenTurn) -> Turn:
-        """What the agent starts from: facts, files, and the evidence for the question."""
+        """What the agent starts from: facts, files, the evidence for the question, and whether a person is needed."""
         conversation, message, history = opened.conversation, opened.message, opened.history
         turn = Turn(
             conversation=conversation,
@@ -333,7 +329,11 @@ class ConversationService:
             attachments=_attachments_of([*history, message]),
             evidence=EvidenceSet(self._links),
         )
-        turn.facts, _ = await asyncio.gather(self._store.facts(conversation.customer_id), self._find_evidence(turn))
+        turn.facts, turn.escalation, _ = await asyncio.gather(
+            self._store.facts(conversation.customer_id),
+            asyncio.to_thread(self._policy.decide, message.text, history, ticket_open=bool(conversation.ticket_id)),
+            self._find_evidence(turn),
+        )
         return turn
 
     async def _find_evidence(self, turn: Turn) -> None:

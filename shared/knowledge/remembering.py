@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from threading import Lock
 
 from shared.knowledge.cache import Cache
@@ -13,11 +14,12 @@ REMEMBERED = 1_000
 
 
 class RememberingEmbedder:
-    """An `Embedder` that does not embed a query again which it embedded lately. Documents it does not remember."""
+    """An `Embedder` that does not embed a query again which it embedded lately; one that another thread embeds at this
+    moment is waited for. Documents it does not remember."""
 
     def __init__(self, embedder: Embedder, size: int = REMEMBERED) -> None:
         self._embedder = embedder
-        self._queries = Cache[Vectors]("vectors", size)
+        self._queries = Cache[Future[Vectors]]("vectors", size)
         self._guard = Lock()
         self.fingerprint = embedder.fingerprint
         self.dimensions = embedder.dimensions
@@ -29,10 +31,16 @@ class RememberingEmbedder:
 
     def embed_query(self, text: str) -> Vectors:
         with self._guard:
-            vector = self._queries.get(text)
-        if vector is None:
-            vector = self._embedder.embed_query(text)
-            vector.flags.writeable = False
-            with self._guard:
-                self._queries.put(text, vector)
-        return vector
+            known, mine = self._queries.get(text), None
+            if known is None or (known.done() and known.exception()):
+                known = mine = Future[Vectors]()
+                self._queries.put(text, mine)
+        if mine:
+            try:
+                vector = self._embedder.embed_query(text)
+                vector.flags.writeable = False
+                mine.set_result(vector)
+            except BaseException as error:
+                mine.set_exception(error)  # for those who wait; whoever comes later tries again
+                raise
+        return known.result()
