@@ -26,14 +26,14 @@ from shared.knowledge.terms import terms, words
 
 Array = NDArray[np.float64]
 
-WORD_WEIGHT, PAIR_WEIGHT = 0.13, 0.08
+WORD_WEIGHT, PAIR_WEIGHT = 0.12, 0.08
 """Weights of the evidence of words and of pairs of words in a document, each a share of the highest, beside cosine."""
 PAIR_DISTANCE = 2
 """Content words from the first of a pair to its second, at most: one other may stand between them."""
 TOPIC_WEIGHT, TOPIC_FADING, TOPIC_POWER = 0.2, 0.9, 4
 """Weight of a heading that was named in the conversation in full, how much of it is left one message later, and the
 power of the share that was named: a part of a heading says little."""
-SUPPORT, CHANCES = 0.05, 0.5
+SUPPORT, CHANCES = 0.05, 0.6
 """Temperature of the soft maximum (in cosines) that a document's passages make: 0 would count the best alone. And the
 power of their number that it is divided by: the more there are, the likelier it is that one is near by chance."""
 CODE_BONUS = 0.5
@@ -73,7 +73,7 @@ class Why(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A retrieved chunk. `distance` is its cosine distance (0 … 2), `score` what it was ranked by (higher is better).
+    """A retrieved chunk. `distance` is that to the question (0 … 2), `score` what it was ranked by (higher is better).
 
     `coverage` is the share (0 … 1) of the question's terms, weighted by rarity, that the chunk holds. `relevance` is
     the probability that its document answers the question, given that as many questions have an answer as have none.
@@ -92,8 +92,8 @@ class Passage(NamedTuple):
 def rank(question: Parts, matches: Sequence[Match], wanted_codes: Sequence[str] = ()) -> list[Passage]:
     """Candidates, best first, by cosine, the words and pairs of words of the document, and the share of the codes.
 
-    A document's other passages add to each of its own: τ · log(Σ exp(score / τ) / √n) in place of its highest score,
-    where n is the number of all its passages.
+    A document's other passages add to each of its own: τ · log(Σ exp(score / τ) / n^0.6) in place of its highest
+    score, where n is the number of all its passages.
     """
     if not matches:
         return []
