@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -43,8 +44,10 @@ LEGACY_FLAGS = {
 class OnnxEmbedder:
     """An `Embedder`. The folder has the layout of sentence-transformers, with the graph in `onnx/`.
 
-    Texts are run one at a time on one thread: int8 activations are scaled over the whole batch, so in a batch a text's
-    vector would depend on its neighbours, and it would not be faster. Use more processes, not more threads.
+    Texts are run one at a time on one thread, whoever calls: int8 activations are scaled over the whole batch, so in a
+    batch a text's vector would depend on its neighbours, and it would not be faster. And ONNX Runtime keeps the memory
+    of as many runs as ever were at once: of twelve threads' long texts 240 MB, for no speed on two processors. Use more
+    processes, not more threads.
     """
 
     def __init__(self, folder: str | Path, *, dimensions: int | None = None) -> None:
@@ -63,6 +66,7 @@ class OnnxEmbedder:
         self._pool = POOLINGS[pooling]
         self._tokenizer, tokenizer_digest = self._load_tokenizer()
         self._session, revision = self._load_session()
+        self._running = Lock()
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._room = limit - self._tokenizer.num_special_tokens_to_add(is_pair=False)
         self.max_tokens = limit - max(map(self.count_tokens, (self._query_prompt, self._document_prompt)))
@@ -99,7 +103,8 @@ class OnnxEmbedder:
             "token_type_ids": encoding.type_ids,
         }
         arrays = {name: np.array([ids], np.int64) for name, ids in feed.items() if name in self._inputs}
-        tokens = cast("Vectors", self._session.run(["last_hidden_state"], arrays)[0])
+        with self._running:
+            tokens = cast("Vectors", self._session.run(["last_hidden_state"], arrays)[0])
         return unit(self._pool(tokens[0])[: self.dimensions])
 
     # ---- loading

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,29 @@ def test_the_configured_pooling_is_used(folder: Path, way: str):
     vector = OnnxEmbedder(folder).embed_query(TEXT)
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
     assert vector @ mean < 0.99
+
+
+def test_texts_of_several_threads_are_run_one_at_a_time():
+    embedder = OnnxEmbedder(MODEL)
+    session = embedder._session
+    at_once: list[int] = []
+
+    class Watched:
+        running = 0
+
+        def run(self, *arguments: object) -> object:
+            self.running += 1
+            at_once.append(self.running)
+            try:
+                return session.run(*arguments)
+            finally:
+                self.running -= 1
+
+    embedder._session = Watched()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(embedder.embed_query, [f"{TEXT} {n}" * 20 for n in range(40)]))
+    assert set(at_once) == {1}
+    assert len(at_once) == 40
 
 
 def test_a_prompt_takes_room_from_the_text(folder: Path):
