@@ -1,50 +1,65 @@
 """The part of the given passages that answers a question, found without a language model.
 
-The best section of a passage answers: what stands under one heading. It is read as blocks: a paragraph, a list, a table
-row, a line of code. A short section is given whole; of a long one, the block that says most about the question and its
-neighbours, as far as they fit; of a table, the rows that the question names. A code in the question is different: only
-what holds that very code answers, whichever section it is in.
+Of each section, what stands under one heading, the part is taken that would be given: the entries that the question
+names (rows of a table, items of a list), or else the block that says most about it, with its neighbours as far as they
+belong to it and fit. Of these parts the best answers. A code in the question is different: only what holds that very
+code answers, whichever section it is in, unless the code stands everywhere.
+
+A follow-up ("and unopened?") asks for something else than what was just told: another part, or some sentences of it.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 
-from shared.conversation.sentences import spans
-from shared.conversation.tables import Row, rows
-from shared.knowledge import markdown
+from shared.conversation.blocks import Block, Section, sections
 from shared.knowledge.chunking import SEPARATOR
 from shared.knowledge.terms import codes, terms
 
 ANSWER_CHARS = 600
-"""Longest answer, about 100 words. Whole blocks are given, so the last one may run over it."""
-MAX_ITEMS = 12
-"""Longest list given whole: instructions seldom have more steps."""
+"""Longest answer, about 100 words. Whole blocks are given, so one that follows a mere lead-in may run over it."""
+LEAD_CHARS = 150
+"""What is shorter says little by itself: then what follows it is given, too."""
+MAX_ENTRIES = 12
+"""Longest list or table given whole: instructions seldom have more steps."""
+SHORT_LIST = 250
+"""Characters. A shorter list is given whole, whichever of its items the question names."""
 FEW = 3
-"""Items of a longer list, or sentences of a long paragraph, that are chosen instead."""
+"""Entries of a longer list or table, or sentences of a long paragraph, that are chosen instead."""
 LEAST_NAMED = 0.1
-"""Least share of the question in a row that counts as named by it: more than a word in passing."""
+"""Least share of the question in an entry that counts as named by it: more than a word in passing."""
+WHOLE_PAGE = 0.8
+"""Share of the question in a title from which on it asks for the page as a whole."""
+SURE = 0.5
+"""Share of the question that a block must hold to be given without its neighbours."""
+NEARLY = 0.5
+"""Of the share of the best item or sentence: others with so much are named, too. Of rows only the best are."""
 BEFORE_WEIGHT = 0.5
-"""Of words that only the customer's previous message has."""
+"""Of words that only the customer's previous message has; half of that of words of the one before it, and so on."""
 HEADING_WEIGHT = 1.0
 """A heading that is the question ("How do I reset my password?") marks the section written to answer it. The lowest one
-counts, as those above it stand over its neighbours too."""
-TEXT_WEIGHT = 0.5
+counts, by itself or read below the title, as those between stand over its neighbours too."""
+TEXT_WEIGHT = 0.25
 """And one that takes up the question's words itself is preferred to one that only stands under them."""
+TOLD_WEIGHT = 0.5
+"""Against what was told just before, in a follow-up."""
 LEAST_SHARE = 0.25
 """A section of a passage further down the ranking is preferred only if it covers this much more of the question."""
 
-_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
-_RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$")
-_FENCE = re.compile(r"^\s*(?:```|~~~)")
-# What a page says about itself: call-out marks ("> [!NOTE]"), and entries of its table of contents.
-_FURNITURE = re.compile(
-    r"^\s*(?:>\s*)?(?:\[![A-Z]+\]|(?:[-*+•]|\d+[.)])\s+\[[^\]]*\]\(#[^)]*\)|in this article:)\s*$", re.IGNORECASE
+_REFERS_BACK = re.compile(
+    r"\W*(?:this|these|that|those|it|they|he|she|then|yes|no|both|either|otherwise)\b", re.IGNORECASE
+)
+_NOT = re.compile(r"\b(?:not|no|never|none|cannot|without)\b|n['’]t\b", re.IGNORECASE)
+_CITATION = re.compile(r"\s*\[\d{1,3}\]")
+_ENDED = re.compile(r"[.!?…:][\"'”’)\]*_]*$")
+# Words that say how something is asked, not what about.
+_LIGHT = frozenset(
+    terms("long much many often far take get got keep need want like go make give let use know tell see say")
 )
 
 
@@ -57,78 +72,181 @@ class Candidate:
     text: str
     relevance: float
 
-
-@dataclass(frozen=True)
-class _Block:
-    """Lines that belong together; each is a sentence, a list item, or a row, of which the table's columns are known."""
-
-    kind: str
-    lines: tuple[str, ...]
-    columns: tuple[str, ...] = ()
-
-    @cached_property
-    def text(self) -> str:
-        return " ".join(self.lines)
-
-    @cached_property
-    def said(self) -> frozenset[str]:
-        return frozenset(terms(self.text))
+    @property
+    def title(self) -> str:
+        return self.heading.partition(SEPARATOR)[0]
 
 
 @dataclass(frozen=True)
-class _Section:
-    """`heading` is the lowest one above the text; `first` marks those of the passage that was ranked first."""
+class _Place:
+    """A section of a passage; `first` marks those of the passage that was ranked first."""
 
     passage: Candidate
-    heading: str
-    blocks: tuple[_Block, ...]
+    section: Section
     first: bool
+
+    @cached_property
+    def headings(self) -> frozenset[str]:
+        return frozenset(terms(f"{self.passage.heading} {self.section.heading}"))
+
+    @property
+    def read(self) -> Sequence[str]:
+        """The lowest heading by itself and below the title: "What does it cost?" on a page about gift cards."""
+        title, heading = self.passage.title, self.section.heading
+        return (heading, f"{title} {heading}") if heading else (title,)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Blocks of a section that would be given."""
+
+    place: _Place
+    blocks: tuple[Block, ...]
+    narrowed: bool = False
 
     @cached_property
     def said(self) -> frozenset[str]:
         return frozenset[str]().union(*(block.said for block in self.blocks))
 
-    @cached_property
-    def headings(self) -> frozenset[str]:
-        return frozenset(terms(f"{self.passage.heading} {self.heading}"))
+
+@dataclass(frozen=True)
+class _Asked:
+    """`own` are the question's terms; `weights` has also those of earlier messages, `before`, newest first. They add up
+    to 1."""
+
+    text: str
+    own: frozenset[str]
+    before: tuple[frozenset[str], ...]
+    weights: dict[str, float]
+
+    def share(self, said: frozenset[str]) -> float:
+        """How much of the question (0 … 1) these terms are."""
+        return sum(weight for term, weight in self.weights.items() if term in said)
+
+    def likeness(self, heading: str) -> float:
+        """How much heading and question say the same (0 … 1): what they share, less for what only the heading says and
+        for a "not" that only one of them has."""
+        words = frozenset(terms(heading))
+        said = len(words) + (_denies(heading) != _denies(self.text))
+        return self.share(words) * len(words & self.weights.keys()) / said if words else 0.0
 
 
-def extract(question: str, candidates: Sequence[Candidate], *, before: str = "") -> list[str]:
+def extract(question: str, candidates: Sequence[Candidate], *, before: Sequence[str] = (), told: str = "") -> list[str]:
     """The answer in pieces that, joined, are its Markdown; each sentence ends with its citation. Empty: no answer.
 
-    `candidates` are in order of rank. `before` is the customer's previous message, if this one needs it.
+    `candidates` are in order of rank. `before` are the customer's earlier messages that this one needs, newest first;
+    `told` is the answer that it follows.
     """
-    sections = [
-        _Section(candidate, heading, blocks, first=i == 0)
+    places = [
+        _Place(candidate, section, first=i == 0)
         for i, candidate in enumerate(candidates)
-        for heading, blocks in _sections(candidate)
+        for section in sections(candidate.text, candidate.heading)
     ]
-    weights = _weights(question, before, sections)
-    asked = codes(f"{before} {question}")
-    if asked and (found := _with_code(asked, sections, weights)):
-        return found
-    if not sections:
+    asked = _asked(question, before, places)
+    wanted = codes(" ".join([question, *before]))
+    if wanted and (found := _with_code(wanted, places, asked)):
+        return _render(found)
+    talk = _Talk(told if before else "", places)
+    parts = [
+        talk.narrowed(part, asked)
+        for place, following in pairwise([*places, None])
+        if place and (part := _part(place, following, asked)).blocks
+    ]
+    if not parts:
         return []
-    best = max(sections, key=lambda section: _section_score(section, weights))
-    return _render(_named_rows(best, question, weights) or _chosen(best.blocks, weights), best.passage.number)
+
+    def score(part: _Part) -> float:
+        return _score(part, asked) - (TOLD_WEIGHT if not part.narrowed and talk.knows(part) else 0)
+
+    if before:
+        parts = [part for part in parts if talk.is_about(part, asked)] or parts
+    best = max(parts, key=score)
+    if _only_opens(best, asked):
+        title = best.place.passage.title
+        told_more = [part for part in parts if part.place.passage.title == title and not _only_opens(part, asked)]
+        best = max(told_more, key=score, default=best)
+    return _render(best, _title(best, question))
 
 
-def _sections(passage: Candidate) -> Iterator[tuple[str, tuple[_Block, ...]]]:
-    """Each heading with the blocks under it; what comes before the first heading belongs to the passage's own."""
-    found = {row.start: row for row in rows(passage.text, passage.heading)}
-    heading, start = passage.heading.rpartition(SEPARATOR)[2], 0
-    for at, end, _, following in [*markdown.headings(passage.text), (len(passage.text), 0, 0, "")]:
-        if blocks := tuple(_blocks(passage.text[start:at], start, found)):
-            yield heading, blocks
-        heading, start = following, end
+class _Talk:
+    """What a follow-up follows: it goes on about the document of the last answer, and asks for something else."""
+
+    def __init__(self, told: str, places: Sequence[_Place]) -> None:
+        self._told = _unmarked(told)
+        self._titles = {
+            place.passage.title
+            for place in places
+            if any(self._knows(line) for block in place.section.blocks for line in block.lines)
+        }
+
+    def is_about(self, part: _Part, asked: _Asked) -> bool:
+        """Whether it says something of what the follow-up names ("and to Norway?"), or, if that names nothing ("how
+        long does it take?"), is of the document that the last answer was from."""
+        if named := asked.own - _LIGHT:
+            return not named.isdisjoint(part.place.headings | part.said)
+        return part.place.passage.title in self._titles
+
+    def knows(self, part: _Part) -> bool:
+        """Whether all of it was told."""
+        return all(self._knows(line) for block in part.blocks for line in block.lines)
+
+    def narrowed(self, part: _Part, asked: _Asked) -> _Part:
+        """Of what was just told, the sentences that the follow-up itself is about; all of it, if there are none."""
+        if not self.knows(part):
+            return part
+        words = asked.own - part.place.headings - _LIGHT
+        pieces = [piece for block in part.blocks for piece in block.sentences() if not _leads(piece)]
+        shares = [asked.share(piece.said & words) for piece in pieces]
+        chosen = [i for i, share in enumerate(shares) if share and share >= NEARLY * max(shares)]
+        if not 0 < len(chosen) <= FEW or len(chosen) == len(pieces):
+            return part
+        chosen += [i - 1 for i in chosen if i and _REFERS_BACK.match(pieces[i].text)]
+        return _Part(part.place, tuple(_joined([pieces[i] for i in sorted(set(chosen))])), narrowed=True)
+
+    def _knows(self, line: str) -> bool:
+        return bool(self._told) and _unmarked(line) in self._told
 
 
-def _with_code(asked: Sequence[str], sections: Sequence[_Section], weights: dict[str, float]) -> list[str]:
+def _unmarked(text: str) -> str:
+    """Without citations, and with one blank between words."""
+    return " ".join(_CITATION.sub("", text).split())
+
+
+def _asked(question: str, before: Sequence[str], places: Sequence[_Place]) -> _Asked:
+    """Words weigh by their rarity among blocks and rows."""
+    held = [
+        place.headings | block.named | said
+        for place in places
+        for block in place.section.blocks
+        for said in (block.said_by_line if block.kind == "table" else [block.said])
+    ]
+    own, earlier = frozenset(terms(question)), tuple(frozenset(terms(text)) for text in before)
+    asked: dict[str, float] = dict.fromkeys(terms(question), 1.0)
+    for ago, words in enumerate(earlier, start=1):
+        asked = dict.fromkeys(sorted(words), BEFORE_WEIGHT**ago) | asked
+    idf = {
+        term: weight * math.log(1 + len(held) / (1 + sum(term in block for block in held)))
+        for term, weight in asked.items()
+    }
+    total = sum(idf.values()) or 1.0
+    return _Asked(question, own, earlier, {term: value / total for term, value in idf.items()})
+
+
+def _score(part: _Part, asked: _Asked) -> float:
+    place = part.place
+    share = asked.share(place.headings | part.said)
+    about = HEADING_WEIGHT * max(asked.likeness(heading) for heading in place.read)
+    said = TEXT_WEIGHT * asked.share(part.said)
+    return share + about + said + place.passage.relevance + (LEAST_SHARE if place.first else 0)
+
+
+def _with_code(wanted: Sequence[str], places: Sequence[_Place], asked: _Asked) -> _Part | None:
     """The row or sentence that holds the code and most of the question; a sentence with the one after it."""
-    patterns = [re.compile(rf"(?<![\w-]){re.escape(code)}(?![\w-])", re.IGNORECASE) for code in asked]
-    best: tuple[float, list[str]] | None = None
-    for section in sections:
-        for block in section.blocks:
+    patterns = [re.compile(rf"(?<![\w-]){re.escape(code)}(?![\w-])", re.IGNORECASE) for code in wanted]
+    best: tuple[float, _Part] | None = None
+    entry, mentions = False, 0
+    for place in places:
+        for block in place.section.blocks:
             for i, line in enumerate(block.lines):
                 hits = sum(bool(pattern.search(line)) for pattern in patterns)
                 if not hits:
@@ -136,177 +254,170 @@ def _with_code(asked: Sequence[str], sections: Sequence[_Section], weights: dict
                 # The row's own code stands at its beginning; elsewhere a code is only mentioned.
                 own = line.removeprefix(f"{block.columns[0]}: " if block.columns else "").lstrip("*_` -")
                 leads = any(pattern.match(own) for pattern in patterns)
-                score = hits + 0.5 * leads + _share(section.headings.union(terms(line)), weights)
-                more = block.lines[i + 1 : i + 2] if block.kind == "paragraph" else ()
+                score = hits + 0.5 * leads + asked.share(place.headings | block.said_by_line[i])
                 if best is None or score > best[0]:
-                    best = score, _render([_Block(block.kind, (line, *more))], section.passage.number)
-    return best[1] if best else []
+                    best = score, _Part(place, (block.part(i, i + 1 + (block.kind == "paragraph")),))
+                mentions += not leads
+                entry = entry or leads
+    if best and (entry or mentions <= FEW):
+        return best[1] if not best[1].blocks[0].in_order else _Part(best[1].place, _chosen(best[1].place, asked))
+    return None
 
 
-def _weights(question: str, before: str, sections: Sequence[_Section]) -> dict[str, float]:
-    """Rarity of each of the question's words among the blocks, adding up to 1."""
-    held = [section.headings | block.said for section in sections for block in section.blocks]
-    asked = dict.fromkeys(terms(before), BEFORE_WEIGHT) | dict.fromkeys(terms(question), 1.0)
-    idf = {
-        term: weight * math.log(1 + len(held) / (1 + sum(term in block for block in held)))
-        for term, weight in asked.items()
-    }
-    total = sum(idf.values()) or 1.0
-    return {term: value / total for term, value in idf.items()}
+def _part(place: _Place, following: _Place | None, asked: _Asked) -> _Part:
+    """A mere introduction goes on with what follows it."""
+    part = _Part(place, _named(place, asked) or _chosen(place, asked))
+    more = _chosen(following, asked) if following and following.passage is place.passage else ()
+    if more and following and _only_opens(part, asked):
+        return _Part(place, (*part.blocks, Block("heading", (following.section.heading,)), *more))
+    return part
 
 
-def _share(said: frozenset[str], weights: dict[str, float]) -> float:
-    """How much of the question (0 … 1) these terms are."""
-    return sum(weight for term, weight in weights.items() if term in said)
+def _only_opens(part: _Part, asked: _Asked) -> bool:
+    """Whether these are the opening words of a page that is asked for as a whole."""
+    length = sum(len(block.text) for block in part.blocks)
+    whole = asked.share(frozenset(terms(part.place.passage.title))) >= WHOLE_PAGE
+    goes_on = any(block.kind == "heading" for block in part.blocks)
+    return whole and not goes_on and not part.place.section.heading and length <= LEAD_CHARS
 
 
-def _likeness(heading: str, weights: dict[str, float]) -> float:
-    """How much heading and question say the same (0 … 1): what they share, less for what only the heading says."""
-    words = frozenset(terms(heading))
-    return _share(words, weights) * len(words & weights.keys()) / len(words) if words else 0.0
+def _named(place: _Place, asked: _Asked) -> tuple[Block, ...]:
+    """The few entries that the question names, or, if it names none, the messages before it, after the line that leads
+    to them. Empty if none is named.
 
-
-def _section_score(section: _Section, weights: dict[str, float]) -> float:
-    share = _share(section.headings | section.said, weights)
-    about = HEADING_WEIGHT * _likeness(section.heading, weights)
-    said = TEXT_WEIGHT * _share(section.said, weights)
-    return share + about + said + section.passage.relevance + (LEAST_SHARE if section.first else 0)
-
-
-def _named_rows(section: _Section, question: str, weights: dict[str, float]) -> list[_Block]:
-    """The few rows of a table that the question names, after the line that leads to the table; none if it names no row.
-
-    What the table's columns and headings say is said of all rows.
+    What headings and columns say is said of all entries.
     """
-    asked = frozenset(terms(question))
-    best, chosen = LEAST_NAMED, list[int]()
-    for i, block in enumerate(section.blocks):
-        about_all = section.headings.union(terms(" ".join(block.columns)))
-        named = _share(block.said & asked - about_all, weights) if block.columns else 0.0
-        if named > best:
-            best, chosen = named, [i]
-        elif named == best and chosen:
-            chosen.append(i)
-    if not 0 < len(chosen) <= FEW:
-        return []
-    above = reversed(section.blocks[: chosen[0]])
-    lead = next((block for block in above if block.columns != section.blocks[chosen[0]].columns), None)
-    rows_named = [section.blocks[i] for i in chosen]
-    return [lead, *rows_named] if lead and lead.kind == "paragraph" and lead.text.endswith(":") else rows_named
+    blocks = place.section.blocks
+    entries = [
+        (i, start, end)
+        for i, block in enumerate(blocks)
+        for start, end in block.entries()
+        if block.kind != "list" or len(block.text) > SHORT_LIST
+    ]
+    among = {i for i, _, _ in entries}
+    others = [block.said - place.headings for i, block in enumerate(blocks) if i not in among]
+    for words in (asked.own, *asked.before):
+        named: list[float] = []
+        for i, start, end in entries:
+            said = frozenset[str]().union(*blocks[i].said_by_line[start:end])
+            named.append(asked.share(said & words - place.headings - blocks[i].named))
+        best = max(named, default=0.0)
+        if any(asked.share(said & words) > best for said in others):
+            return ()
+        chosen = [
+            (i, start, end)
+            for (i, start, end), share in zip(entries, named, strict=True)
+            if share >= max(LEAST_NAMED, best * (1 if blocks[i].kind == "table" else NEARLY))
+        ]
+        if 0 < len(chosen) <= FEW:
+            return (*_lead(blocks, chosen[0][0]), *_entries(blocks, chosen))
+        if chosen:
+            return ()
+    return ()
 
 
-def _chosen(blocks: Sequence[_Block], weights: dict[str, float]) -> list[_Block]:
-    """The best block and its neighbours, as many as fit, in their own order."""
+def _entries(blocks: Sequence[Block], chosen: Sequence[tuple[int, int, int]]) -> Iterator[Block]:
+    for _, of_one in groupby(chosen, key=lambda entry: entry[0]):
+        yield from _joined([blocks[i].part(start, end) for i, start, end in of_one])
+
+
+def _lead(blocks: Sequence[Block], at: int) -> Sequence[Block]:
+    """The paragraph that leads to the block, if one does."""
+    return [blocks[at - 1]] if at and _leads(blocks[at - 1]) and blocks[at].kind != "paragraph" else []
+
+
+def _leads(block: Block) -> bool:
+    return block.kind == "paragraph" and block.text.endswith(":")
+
+
+def _joined(blocks: Sequence[Block]) -> list[Block]:
+    """Neighbours of the same kind as one."""
+    found: list[Block] = []
+    for block in blocks:
+        last = found[-1] if found else None
+        goes_on = block.kind != "paragraph" or (last and _ENDED.search(last.text))
+        if last and block.kind == last.kind and block.columns == last.columns and goes_on:
+            found[-1] = Block(block.kind, last.lines + block.lines, block.columns)
+        else:
+            found.append(block)
+    return found
+
+
+def _chosen(place: _Place, asked: _Asked) -> tuple[Block, ...]:
+    """The best block and its neighbours, as many as fit, in their own order.
+
+    Under a heading that is about something else, only what the block cannot do without.
+    """
+    blocks = [short for block in place.section.blocks if (short := _shortened(block, asked)).lines]
     if not blocks:
-        return []
-    best = max(range(len(blocks)), key=lambda i: (_share(blocks[i].said, weights), -i))
+        return ()
+    best = max(range(len(blocks)), key=lambda i: (asked.share(blocks[i].said), -i))
     first = last = best
     length = len(blocks[best].text)
+    about = not place.section.heading or asked.share(frozenset(terms(place.section.heading))) > 0
+    whole = about or asked.share(place.headings | blocks[best].said) < SURE
     while first > 0 or last < len(blocks) - 1:
-        # What follows usually goes on from what was said; what comes before leads up to it.
-        step = last + 1 if last < len(blocks) - 1 else first - 1
-        if first > 0 and blocks[first].kind != "paragraph" and blocks[first - 1].text.endswith(":"):
-            step = first - 1
-        if length + len(blocks[step].text) > ANSWER_CHARS:
-            if step > last and first > 0 and length + len(blocks[first - 1].text) <= ANSWER_CHARS:
-                step = first - 1
-            else:
+        before, after = first > 0, last < len(blocks) - 1
+        leads_up = before and (
+            (blocks[first].kind != "paragraph" and _leads(blocks[first - 1]))
+            or bool(_REFERS_BACK.match(blocks[first].text))
+        )
+        goes_on = after and _leads(blocks[last])
+        if goes_on or leads_up:
+            step = last + 1 if goes_on else first - 1
+        elif not whole:
+            break
+        else:
+            # What follows usually goes on from what was said; what comes before leads up to it.
+            near = [last + 1] * after + [first - 1] * before
+            fits = [i for i in near if length + len(blocks[i].text) <= ANSWER_CHARS]
+            if not fits and not (after and length <= LEAD_CHARS):
                 break
+            step = [*fits, last + 1][0]
         length += len(blocks[step].text)
         first, last = min(first, step), max(last, step)
-    if first == last:
-        return [_shortened(blocks[best], weights)]
-    return list(blocks[first : last + 1])
+    return tuple(blocks[first : last + 1])
 
 
-def _shortened(block: _Block, weights: dict[str, float]) -> _Block:
-    """Of a block that is too long by itself, the lines that say most about the question."""
-    if len(block.text) <= ANSWER_CHARS or (block.kind == "list" and len(block.lines) <= MAX_ITEMS):
+def _shortened(block: Block, asked: _Asked) -> Block:
+    """Of a block that is too long by itself, the lines that say most about the question; none of a long table, of
+    which the question names no row."""
+    if len(block.text) <= ANSWER_CHARS or (block.kind in ("list", "table") and len(block.lines) <= MAX_ENTRIES):
         return block
-    ranked = sorted(range(len(block.lines)), key=lambda i: (-_share(frozenset(terms(block.lines[i])), weights), i))
+    if block.kind == "table":
+        return block.part(0, 0)
+    ranked = sorted(range(len(block.lines)), key=lambda i: (-asked.share(block.said_by_line[i]), i))
     if block.kind == "paragraph":
-        start = min(ranked[0], len(block.lines) - FEW)
-        return _Block(block.kind, block.lines[start : start + FEW])
-    return _Block(block.kind, tuple(block.lines[i] for i in sorted(ranked[:FEW])))
+        start = max(0, min(ranked[0], len(block.lines) - FEW))
+        return block.part(start, start + FEW)
+    return Block(block.kind, tuple(block.lines[i] for i in sorted(ranked[:FEW])), block.columns)
 
 
-def _blocks(text: str, start: int, found: Mapping[int, Row]) -> Iterator[_Block]:
-    """The blocks of a section in order; rules and furniture are left out. `found` are the rows of the whole passage, in
-    which the section starts at `start`."""
-    reader = _BlockReader()
-    for at, broken, code in markdown.lines(text):
-        line = broken.rstrip("\n")
-        if code:
-            yield from reader.flush()
-            if line.strip() and not _FENCE.match(line):
-                yield _Block("code", (f"`{line.strip()}`",))
-        elif line.lstrip().startswith("|"):
-            yield from reader.flush()
-            if row := found.get(start + at):
-                yield _Block("row", (row.text,), row.columns)
-        elif _RULE.match(line):
-            yield from reader.flush()
-        elif not _FURNITURE.match(line):
-            yield from reader.read(line)
-    yield from reader.flush()
-
-
-class _BlockReader:
-    """Collects the lines of a paragraph or a list until another block begins."""
-
-    def __init__(self) -> None:
-        self._paragraph: list[str] = []
-        self._items: list[str] = []
-
-    def read(self, line: str) -> Iterator[_Block]:
-        """Take one more line. Yields the block that it ends, if it ends one."""
-        if not line.strip():
-            if not self._items:  # a list goes on after an empty line
-                yield from self.flush()
-        elif _ITEM.match(line):
-            self._items.append(line.rstrip())
-        elif self._items and line[:1].isspace():
-            self._items[-1] += f" {line.strip()}"
-        else:
-            if self._items:
-                yield from self.flush()
-            self._paragraph.append(line.strip().lstrip("> "))
-
-    def flush(self) -> Iterator[_Block]:
-        """What was collected."""
-        if entries := _coded_entries(self._paragraph):
-            yield from (_Block("row", (entry,)) for entry in entries)
-        elif self._paragraph:
-            yield _Block("paragraph", tuple(_sentences(self._paragraph)))
-        if self._items:
-            yield _Block("list", tuple(self._items))
-        self._paragraph, self._items = [], []
-
-
-def _coded_entries(lines: Sequence[str]) -> list[str]:
-    """The rows of a table that lost its cells, as they come out of a PDF: each begins with its code."""
-    starts = [i for i, line in enumerate(lines) if (first := line.split(" ", 1)[0]) and codes(first) == [first]]
-    if len(starts) < 2:
-        return []
-    bounds = [0, *starts, len(lines)] if starts[0] else [*starts, len(lines)]
-    return [" ".join(lines[a:b]) for a, b in pairwise(bounds)]
-
-
-def _sentences(lines: Sequence[str]) -> Iterator[str]:
-    """Sentences of lines that are running text; lines that are not (each begins anew) are left as they are."""
-    starts = sum(line[:1].isupper() or not line[:1].isalpha() for line in lines)
-    wrapped = len(lines) == 1 or starts < len(lines)
-    for text in [" ".join(lines)] if wrapped else lines:
-        yield from (text[start:end] for start, end in spans(text))
-
-
-def _render(blocks: Sequence[_Block], number: int) -> list[str]:
-    pieces: list[str] = []
-    for i, block in enumerate(blocks):
-        if i:
-            same_table = block.kind in ("row", "code") and blocks[i - 1].kind == block.kind
-            pieces[-1] += "  \n" if same_table else "\n" if pieces[-1].endswith(f": [{number}]") else "\n\n"
-        joint = "\n" if block.kind == "list" else " "
+def _render(part: _Part, heading: str = "") -> list[str]:
+    number = part.place.passage.number
+    pieces = [f"**{heading}**\n"] if heading else []
+    for i, block in enumerate(part.blocks):
+        if i and part.blocks[i - 1].kind != "heading":
+            pieces[-1] += "\n" if pieces[-1].endswith(f": [{number}]") else "\n\n"
+        if block.kind == "heading":
+            pieces.append(f"**{block.text}**\n")
+            continue
+        joint = {"list": "\n", "table": "  \n", "code": "  \n", "paragraph": " "}[block.kind]
         lines = [f"{line} [{number}]" for line in block.lines]
         pieces += [f"{line}{joint}" for line in lines[:-1]] + lines[-1:]
     return pieces
+
+
+def _title(part: _Part, question: str) -> str:
+    """The heading of what cannot be understood without it; empty if the words are there already."""
+    first, heading = part.blocks[0], part.place.section.heading
+    known = part.said.union(terms(question))
+    # "What is not covered", and below it only: "theft and loss".
+    denied = _denies(heading) and not _denies(question)
+    if first.kind == "paragraph" and not _REFERS_BACK.match(first.text):
+        return heading if denied and not _denies(first.text) and part.said.isdisjoint(terms(heading)) else ""
+    return heading if denied or not known.issuperset(terms(heading)) else ""
+
+
+def _denies(text: str) -> bool:
+    return bool(_NOT.search(text))

@@ -31,7 +31,7 @@ from shared.conversation.decision import Found, asks_back, decide, question_back
 from shared.conversation.extraction import Candidate, extract
 from shared.conversation.instructions import NO_ANSWER
 from shared.conversation.providers import HANDOVER, KNOWLEDGE
-from shared.conversation.query import MAX_CHARS, question_before, whole_question
+from shared.conversation.query import MAX_CHARS, questions_before, whole_question
 from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
 
@@ -135,8 +135,9 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
         return [Content.from_text(question_back(decision.options))]
     if decision.action == "answer":
         candidates = [Candidate(p["n"], p["title"], p["text"], p["relevance"]) for p in passages]
-        earlier = "" if new else question_before(question, before)[:MAX_CHARS]
-        if pieces := extract(question, candidates, before=earlier):
+        earlier = [] if new else [text[:MAX_CHARS] for text in questions_before(question, before)]
+        told = next((message.text for message in reversed(before) if message.role == "assistant"), "")
+        if pieces := extract(question, candidates, before=earlier, told=told):
             return [Content.from_text(piece) for piece in pieces]
     if SEARCH in tools - called and query != question:
         return [_call(SEARCH, "query", question[:500])]  # the follow-up's own words, without the turn before it

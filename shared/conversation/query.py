@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.knowledge.question import Question, stands_alone
+from shared.knowledge.question import EARLIER, Question, stands_alone
 from shared.memory.models import Message
 
 MAX_CHARS = 1000
@@ -44,16 +44,24 @@ def search_question(text: str, history: Sequence[Message]) -> Question:
 
 
 def whole_question(text: str, history: Sequence[Said]) -> str:
-    """The question in words that stand alone: a follow-up ("and for laptops?") after the message before it."""
+    """The question in words that stand alone: a follow-up ("and for laptops?") after the messages before it."""
     question = _without_greeting(text)
-    return f"{question_before(text, history)[: MAX_CHARS - len(question)]} {question}".strip()
+    before = " ".join(reversed(questions_before(text, history)))
+    return f"{before[: MAX_CHARS - len(question)]} {question}".strip()
 
 
-def question_before(text: str, history: Sequence[Said]) -> str:
-    """The customer's previous message, which names the topic of a follow-up; empty if `text` stands alone."""
+def questions_before(text: str, history: Sequence[Said]) -> list[str]:
+    """The customer's messages that name the topic of a follow-up, newest first: those before it, back to one that
+    stands alone. Empty if `text` does itself."""
+    found: list[str] = []
     if stands_alone(_without_greeting(text)):
-        return ""
-    return next((message.text for message in reversed(history) if message.role == "user"), "")
+        return found
+    for message in reversed(history):
+        if message.role == "user":
+            found.append(message.text)
+            if stands_alone(_without_greeting(message.text)) or len(found) == EARLIER:
+                break
+    return found
 
 
 def _without_greeting(text: str) -> str:

@@ -129,3 +129,8 @@ def test_what_was_cleaned_is_clean(text: str) -> None:
     cleaned = LinkPolicy().clean(text)
     assert LinkPolicy().clean(cleaned) == cleaned
     assert "http://a" not in cleaned.lower().replace(" ", "")
+
+
+def test_a_table_of_contents_goes() -> None:
+    page = "In this article:\n\n* [Windows](#windows)\n  1. [Key](#key)\n- [Linux](#linux)\n\nSee [below](#windows)."
+    assert LinkPolicy().clean(page) == "In this article:\n\n\nSee below."
