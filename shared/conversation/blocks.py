@@ -58,6 +58,11 @@ class Block:
         """Whether these are steps, of which none is worth much without the others."""
         return self.kind == "list" and any((item := _ITEM.match(line)) and item["number"] for line in self.lines)
 
+    @property
+    def has_name(self) -> bool:
+        """Whether it begins with its own name in bold."""
+        return bool(_NAMED.match(_ITEM.sub("", self.lines[0])))
+
     def entries(self) -> Sequence[tuple[int, int]]:
         """From which line to which each thing goes that stands by itself: rows of a table, items of a list with what is
         indented below them, or a paragraph that begins with its own name in bold. Steps are none."""
@@ -67,7 +72,7 @@ class Block:
             indents = [len(line) - len(line.lstrip()) for line in self.lines]
             starts = [i for i, indent in enumerate(indents) if indent <= indents[0]]
             return list(pairwise([*starts, len(self.lines)]))
-        return [(0, len(self.lines))] if self.kind == "paragraph" and _NAMED.match(self.lines[0]) else []
+        return [(0, len(self.lines))] if self.kind == "paragraph" and self.has_name else []
 
     def sentences(self) -> Iterator[Block]:
         """Each sentence as a block; rows of a table and lines of code stay whole."""

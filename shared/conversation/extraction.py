@@ -156,7 +156,8 @@ def extract(question: str, candidates: Sequence[Candidate], *, before: Sequence[
         return []
 
     def score(part: _Part) -> float:
-        return _score(part, asked) - (TOLD_WEIGHT if not part.narrowed and talk.knows(part) else 0)
+        told = TOLD_WEIGHT * (0.5 if part.narrowed else 1) if part.narrowed or talk.knows(part) else 0.0
+        return _score(part, asked) - told
 
     if before:
         parts = [part for part in parts if talk.is_about(part, asked)] or parts
@@ -414,7 +415,7 @@ def _title(part: _Part, question: str) -> str:
     known = part.said.union(terms(question))
     # "What is not covered", and below it only: "theft and loss".
     denied = _denies(heading) and not _denies(question)
-    if first.kind == "paragraph" and not _REFERS_BACK.match(first.text):
+    if first.kind == "paragraph" and (first.has_name or not _REFERS_BACK.match(first.text)):
         return heading if denied and not _denies(first.text) and part.said.isdisjoint(terms(heading)) else ""
     return heading if denied or not known.issuperset(terms(heading)) else ""
 

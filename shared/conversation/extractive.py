@@ -34,6 +34,7 @@ from shared.conversation.providers import HANDOVER, KNOWLEDGE
 from shared.conversation.query import MAX_CHARS, questions_before, whole_question
 from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
+from shared.knowledge import markdown
 
 _HELLO = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?\W*$", re.IGNORECASE)
 _THANKS = re.compile(
@@ -129,7 +130,7 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
     if decide(question, [Found(p["title"], p["relevance"]) for p in of_file], may_ask=False).action == "answer":
         passages = of_file
     query = question if new else whole_question(question, before)
-    found = [Found(p["title"], p["relevance"]) for p in passages]
+    found = [Found(p["title"], p["relevance"], _headings(p["text"])) for p in passages]
     decision = decide(query, found, may_ask=not unread and not _asked_back(before))
     if decision.action == "clarify":
         return [Content.from_text(question_back(decision.options))]
@@ -142,6 +143,10 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
     if SEARCH in tools - called and query != question:
         return [_call(SEARCH, "query", question[:500])]  # the follow-up's own words, without the turn before it
     return [Content.from_text(NO_ANSWER)]
+
+
+def _headings(text: str) -> tuple[str, ...]:
+    return tuple(heading for _, _, _, heading in markdown.headings(text))
 
 
 def _asked_back(before: Sequence[Message]) -> bool:
