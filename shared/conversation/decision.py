@@ -106,8 +106,8 @@ def asks_back(message: str) -> bool:
 
 
 def _options(question: str, found: Sequence[Found]) -> tuple[str, ...]:
-    """The titles of the documents that a vague question may mean; empty unless there are several, or if the title of one
-    says all that the question does, or else one of its headings, and that of no other."""
+    """The titles of the documents that a vague question may mean; empty unless there are several, or if the title of
+    one says all that the question does, or else one of its headings, and that of no other."""
     words = frozenset(terms(question))
     if len(words) > VAGUE:
         return ()

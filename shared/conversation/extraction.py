@@ -18,6 +18,7 @@ from functools import cached_property
 from itertools import groupby, pairwise
 
 from shared.conversation.blocks import Block, Section, sections
+from shared.conversation.query import questions_in
 from shared.knowledge.chunking import SEPARATOR
 from shared.knowledge.terms import codes, terms
 
@@ -29,6 +30,8 @@ MAX_ENTRIES = 12
 """Longest list or table given whole: instructions seldom have more steps."""
 SHORT_LIST = 250
 """Characters. A shorter list is given whole, whichever of its items the question names."""
+MAX_QUESTIONS = 2
+"""Of one message that are answered."""
 FEW = 3
 """Entries of a longer list or table, or sentences of a long paragraph, that are chosen instead."""
 LEAST_NAMED = 0.1
@@ -135,13 +138,27 @@ def extract(question: str, candidates: Sequence[Candidate], *, before: Sequence[
     """The answer in pieces that, joined, are its Markdown; each sentence ends with its citation. Empty: no answer.
 
     `candidates` are in order of rank. `before` are the customer's earlier messages that this one needs, newest first;
-    `told` is the answer that it follows.
+    `told` is the answer that it follows. A second question of the message is answered like a follow-up.
     """
     places = [
         _Place(candidate, section, first=i == 0)
         for i, candidate in enumerate(candidates)
         for section in sections(candidate.text, candidate.heading)
     ]
+    first, *others = questions_in(question)
+    pieces = _answer(first, places, before, told)
+    for other in others[: MAX_QUESTIONS - 1]:
+        more = _answer(other, places, [first], "".join(pieces), certain=True)
+        if pieces and more:
+            pieces[-1] += "\n\n"
+        pieces += more
+    return pieces
+
+
+def _answer(
+    question: str, places: Sequence[_Place], before: Sequence[str], told: str, *, certain: bool = False
+) -> list[str]:
+    """`certain`: only if it says most of what the question names, and was not told."""
     asked = _asked(question, before, places)
     wanted = codes(" ".join([question, *before]))
     if wanted and (found := _with_code(wanted, places, asked)):
@@ -152,15 +169,17 @@ def extract(question: str, candidates: Sequence[Candidate], *, before: Sequence[
         for place, following in pairwise([*places, None])
         if place and (part := _part(place, following, asked)).blocks
     ]
+    if before:
+        parts = [part for part in parts if talk.is_about(part, asked)] or parts
+    if certain:
+        parts = [part for part in parts if talk.goes_on(part, asked)]
     if not parts:
         return []
 
     def score(part: _Part) -> float:
-        told = TOLD_WEIGHT * (0.5 if part.narrowed else 1) if part.narrowed or talk.knows(part) else 0.0
-        return _score(part, asked) - told
+        known = TOLD_WEIGHT * (0.5 if part.narrowed else 1) if part.narrowed or talk.knows(part) else 0.0
+        return _score(part, asked) - known
 
-    if before:
-        parts = [part for part in parts if talk.is_about(part, asked)] or parts
     best = max(parts, key=score)
     if _only_opens(best, asked):
         title = best.place.passage.title
@@ -186,6 +205,13 @@ class _Talk:
         if named := asked.own - _LIGHT:
             return not named.isdisjoint(part.place.headings | part.said)
         return part.place.passage.title in self._titles
+
+    def goes_on(self, part: _Part, asked: _Asked) -> bool:
+        """Whether it certainly says what the next question of the same message names: all of it, and a single word only
+        in the same document."""
+        named = asked.own - _LIGHT
+        said = bool(named) and named <= part.place.headings | part.said
+        return said and not self.knows(part) and (len(named) > 1 or part.place.passage.title in self._titles)
 
     def knows(self, part: _Part) -> bool:
         """Whether all of it was told."""
@@ -412,7 +438,7 @@ def _render(part: _Part, heading: str = "") -> list[str]:
 def _title(part: _Part, question: str) -> str:
     """The heading of what cannot be understood without it; empty if the words are there already."""
     first, heading = part.blocks[0], part.place.section.heading
-    known = part.said.union(terms(question))
+    known = first.said.union(terms(question))
     # "What is not covered", and below it only: "theft and loss".
     denied = _denies(heading) and not _denies(question)
     if first.kind == "paragraph" and (first.has_name or not _REFERS_BACK.match(first.text)):

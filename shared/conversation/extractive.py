@@ -29,14 +29,31 @@ from agent_framework.observability import ChatTelemetryLayer
 
 from shared.conversation.decision import Found, asks_back, decide, question_back
 from shared.conversation.extraction import Candidate, extract
-from shared.conversation.instructions import NO_ANSWER
+from shared.conversation.instructions import AUTOMATED, NO_ANSWER
 from shared.conversation.providers import HANDOVER, KNOWLEDGE
 from shared.conversation.query import MAX_CHARS, questions_before, whole_question
 from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
 from shared.knowledge import markdown
 
-_HELLO = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?\W*$", re.IGNORECASE)
+_GREETING = r"(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?"
+
+
+def _after_greeting(*forms: str) -> re.Pattern[str]:
+    return re.compile(rf"^\W*(?:{_GREETING}\W+)?(?:{'|'.join(forms)})(?: please)?\W*$", re.IGNORECASE)
+
+
+_HELLO = re.compile(rf"^\W*{_GREETING}\W*$", re.IGNORECASE)
+_HOW_ARE_YOU = _after_greeting(r"how are you(?: doing)?(?: today)?")
+_MAY_I_ASK = _after_greeting(
+    r"(?:i have|i've got|(?:can|may) i ask(?: you)?) (?:a|some)(?: quick)? questions?",
+    r"(?:can|could) you (?:please )?help(?: me)?",
+    r"i need (?:some |your )?help",
+)
+_ROBOT = _after_greeting(
+    r"(?:are you|am i (?:talking|speaking|chatting) (?:to|with)|is this) (?:an? )?(?:real |actual )?"
+    r"(?:robot|chatbot|bot|machine|computer|ai|human(?: being)?|person)"
+)
 _THANKS = re.compile(
     r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b.{0,30}$",
     re.IGNORECASE,
@@ -44,6 +61,9 @@ _THANKS = re.compile(
 _BYE = re.compile(r"^\W*(?:bye|goodbye|see you|have a nice day)\W*$", re.IGNORECASE)
 _COURTESIES = (
     (_HELLO, "Hello! How can I help you?"),
+    (_HOW_ARE_YOU, "Thank you for asking! How can I help you?"),
+    (_MAY_I_ASK, "How can I help you?"),
+    (_ROBOT, f"{AUTOMATED} How can I help you?"),
     (_THANKS, "You are welcome! Is there anything else I can help you with?"),
     (_BYE, "Thank you, have a great day!"),
 )

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from shared.conversation.decision import is_question_back
 from shared.conversation.evidence import Evidence, EvidenceSet
-from shared.conversation.instructions import NO_ANSWER
+from shared.conversation.instructions import AUTOMATED, NO_ANSWER
 from shared.conversation.sentences import SentenceBuffer
 from shared.conversation.support import Support, find_support, links_in
 from shared.knowledge import markdown
@@ -91,7 +91,7 @@ class AnswerVerifier:
                 self._heading = piece
                 continue
             cited = [int(number) for number in _MARKER.findall(body)]
-            if not cited and (is_courtesy(claim) or is_question_back(claim, self._headings())):
+            if not cited and (claim == AUTOMATED or is_courtesy(claim) or is_question_back(claim, self._headings())):
                 verified.append(claim + piece[len(body) :])
             elif supports := self._support(claim, cited):
                 marks = "".join(dict.fromkeys(f" [{self._cite(support)}]" for support in supports))

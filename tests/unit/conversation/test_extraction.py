@@ -228,5 +228,24 @@ def test_a_follow_up_that_names_nothing_stays_with_the_document() -> None:
     assert answer[-1].endswith("[2]")
 
 
+BILLS = Candidate(
+    1,
+    "Paying",
+    "## Where is my invoice?\n\nPress Invoice next to the order.\n\n"
+    "## Can I change the invoice?\n\nThe company name can be changed for 14 days.\n",
+    0.8,
+)
+
+
+def test_a_second_question_of_the_message_is_answered_too() -> None:
+    answer = extract("Where do I find the invoice and can I change the company name on it?", [BILLS, PASSWORD])
+    assert "".join(answer) == "Press Invoice next to the order. [1]\n\nThe company name can be changed for 14 days. [1]"
+
+
+def test_a_second_question_without_a_certain_answer_gets_none() -> None:
+    answer = extract("Where do I find the invoice? Can you also send a plumber?", [BILLS, PASSWORD])
+    assert answer == ["Press Invoice next to the order. [1]"]
+
+
 def test_no_candidates_no_answer() -> None:
     assert extract("anything?", []) == []
