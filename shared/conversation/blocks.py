@@ -11,9 +11,10 @@ from typing import Literal
 
 from shared.conversation.sentences import spans
 from shared.conversation.tables import Row, rows
+from shared.conversation.vocabulary import meant
 from shared.knowledge import markdown
 from shared.knowledge.chunking import COMMA, SEPARATOR
-from shared.knowledge.terms import codes, terms
+from shared.knowledge.terms import codes
 
 Kind = Literal["paragraph", "list", "table", "code", "heading"]
 
@@ -46,12 +47,12 @@ class Block:
 
     @cached_property
     def said_by_line(self) -> Sequence[frozenset[str]]:
-        return [frozenset(terms(line)) for line in self.lines]
+        return [meant(line) for line in self.lines]
 
     @cached_property
     def named(self) -> frozenset[str]:
         """What the columns say."""
-        return frozenset(terms(" ".join(self.columns)))
+        return meant(" ".join(self.columns))
 
     @cached_property
     def in_order(self) -> bool:

@@ -19,6 +19,7 @@ from itertools import groupby, pairwise
 
 from shared.conversation.blocks import Block, Section, sections
 from shared.conversation.query import questions_in
+from shared.conversation.vocabulary import meant
 from shared.knowledge.chunking import SEPARATOR
 from shared.knowledge.terms import codes, terms
 
@@ -90,9 +91,9 @@ class _Place:
 
     @cached_property
     def headings(self) -> frozenset[str]:
-        return frozenset(terms(f"{self.passage.heading} {self.section.heading}"))
+        return meant(f"{self.passage.heading} {self.section.heading}")
 
-    @property
+    @cached_property
     def read(self) -> Sequence[str]:
         """The lowest heading by itself and below the title: "What does it cost?" on a page about gift cards."""
         title, heading = self.passage.title, self.section.heading
@@ -129,7 +130,7 @@ class _Asked:
     def likeness(self, heading: str) -> float:
         """How much heading and question say the same (0 … 1): what they share, less for what only the heading says and
         for a "not" that only one of them has."""
-        words = frozenset(terms(heading))
+        words = meant(heading)
         said = len(words) + (_denies(heading) != _denies(self.text))
         return self.share(words) * len(words & self.weights.keys()) / said if words else 0.0
 
@@ -247,8 +248,8 @@ def _asked(question: str, before: Sequence[str], places: Sequence[_Place]) -> _A
         for block in place.section.blocks
         for said in (block.said_by_line if block.kind == "table" else [block.said])
     ]
-    own, earlier = frozenset(terms(question)), tuple(frozenset(terms(text)) for text in before)
-    asked: dict[str, float] = dict.fromkeys(terms(question), 1.0)
+    own, earlier = meant(question), tuple(meant(text) for text in before)
+    asked: dict[str, float] = dict.fromkeys(sorted(own), 1.0)
     for ago, words in enumerate(earlier, start=1):
         asked = dict.fromkeys(sorted(words), BEFORE_WEIGHT**ago) | asked
     idf = {
@@ -303,7 +304,7 @@ def _part(place: _Place, following: _Place | None, asked: _Asked) -> _Part:
 def _only_opens(part: _Part, asked: _Asked) -> bool:
     """Whether these are the opening words of a page that is asked for as a whole."""
     length = sum(len(block.text) for block in part.blocks)
-    whole = asked.share(frozenset(terms(part.place.passage.title))) >= WHOLE_PAGE
+    whole = asked.share(meant(part.place.passage.title)) >= WHOLE_PAGE
     goes_on = any(block.kind == "heading" for block in part.blocks)
     return whole and not goes_on and not part.place.section.heading and length <= LEAD_CHARS
 
@@ -376,12 +377,14 @@ def _chosen(place: _Place, asked: _Asked) -> tuple[Block, ...]:
     Under a heading that is about something else, only what the block cannot do without.
     """
     blocks = [short for block in place.section.blocks if (short := _shortened(block, asked)).lines]
+    if len(blocks) > 1 and _leads(blocks[-1]):
+        del blocks[-1]  # to what is not here
     if not blocks:
         return ()
     best = max(range(len(blocks)), key=lambda i: (asked.share(blocks[i].said), -i))
     first = last = best
     length = len(blocks[best].text)
-    about = not place.section.heading or asked.share(frozenset(terms(place.section.heading))) > 0
+    about = not place.section.heading or asked.share(meant(place.section.heading)) > 0
     whole = about or asked.share(place.headings | blocks[best].said) < SURE
     while first > 0 or last < len(blocks) - 1:
         before, after = first > 0, last < len(blocks) - 1
@@ -438,12 +441,12 @@ def _render(part: _Part, heading: str = "") -> list[str]:
 def _title(part: _Part, question: str) -> str:
     """The heading of what cannot be understood without it; empty if the words are there already."""
     first, heading = part.blocks[0], part.place.section.heading
-    known = first.said.union(terms(question))
+    known = first.said | meant(question)
     # "What is not covered", and below it only: "theft and loss".
     denied = _denies(heading) and not _denies(question)
     if first.kind == "paragraph" and (first.has_name or not _REFERS_BACK.match(first.text)):
-        return heading if denied and not _denies(first.text) and part.said.isdisjoint(terms(heading)) else ""
-    return heading if denied or not known.issuperset(terms(heading)) else ""
+        return heading if denied and not _denies(first.text) and part.said.isdisjoint(meant(heading)) else ""
+    return heading if denied or not known.issuperset(meant(heading)) else ""
 
 
 def _denies(text: str) -> bool:
