@@ -27,6 +27,15 @@ _FURNITURE = re.compile(
     r"^\s*(?:>\s*)?(?:\[![A-Z]+\]|(?:[-*+•]|\d+[.)])\s+\[[^\]]*\]\(#[^)]*\)|in this article:)\s*$", re.IGNORECASE
 )
 
+# A sentence about the page, which tells nothing: "Learn how to return an item.", "This article explains …"
+_ABOUT_PAGE = re.compile(
+    r"(?:learn (?:how|what|about|more)"
+    r"|(?:in )?this (?:article|guide|page|section|tutorial|document)"
+    r"(?:,? (?:you(?:['’]ll| will| can)?|we(?:['’]ll| will)?|will))? (?:help|learn|find|see|read|look"
+    r"|(?:say|explain|describe|cover|outline|show|tell|contain|list|discusse|address(?:e)?|provide|help)s?))\b",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class Block:
@@ -63,6 +72,12 @@ class Block:
     def has_name(self) -> bool:
         """Whether it begins with its own name in bold."""
         return bool(_NAMED.match(_ITEM.sub("", self.lines[0])))
+
+    def without_announcements(self) -> Block:
+        """Without sentences that only say what the page is about."""
+        if self.kind != "paragraph":
+            return self
+        return Block(self.kind, tuple(line for line in self.lines if not _ABOUT_PAGE.match(line)))
 
     def entries(self) -> Sequence[tuple[int, int]]:
         """From which line to which each thing goes that stands by itself: rows of a table, items of a list with what is

@@ -302,11 +302,12 @@ def _part(place: _Place, following: _Place | None, asked: _Asked) -> _Part:
 
 
 def _only_opens(part: _Part, asked: _Asked) -> bool:
-    """Whether these are the opening words of a page that is asked for as a whole."""
-    length = sum(len(block.text) for block in part.blocks)
+    """Whether these are the opening words of a page that is asked for as a whole, or only announce what it is about."""
+    if part.place.section.heading or any(block.kind == "heading" for block in part.blocks):
+        return False
+    told = [block.without_announcements() for block in part.blocks]
     whole = asked.share(meant(part.place.passage.title)) >= WHOLE_PAGE
-    goes_on = any(block.kind == "heading" for block in part.blocks)
-    return whole and not goes_on and not part.place.section.heading and length <= LEAD_CHARS
+    return sum(len(block.text) for block in told) <= (LEAD_CHARS if whole else 0)
 
 
 def _named(place: _Place, asked: _Asked) -> tuple[Block, ...]:
@@ -426,8 +427,10 @@ def _shortened(block: Block, asked: _Asked) -> Block:
 def _render(part: _Part, heading: str = "") -> list[str]:
     number = part.place.passage.number
     pieces = [f"**{heading}**\n"] if heading else []
-    for i, block in enumerate(part.blocks):
-        if i and part.blocks[i - 1].kind != "heading":
+    told = [short for block in part.blocks if (short := block.without_announcements()).lines]
+    blocks = told or part.blocks
+    for i, block in enumerate(blocks):
+        if i and blocks[i - 1].kind != "heading":
             pieces[-1] += "\n" if pieces[-1].endswith(f": [{number}]") else "\n\n"
         if block.kind == "heading":
             pieces.append(f"**{block.text}**\n")

@@ -189,6 +189,20 @@ def test_a_page_asked_for_as_a_whole_goes_on_after_its_opening_words() -> None:
     )
 
 
+def test_what_a_page_says_about_itself_is_no_answer() -> None:
+    page = "Learn how to add a member. Only owners can add members.\n\nThis article explains roles.\n\nSee also:\n"
+    answer = extract("Who can add members?", [Candidate(1, "Members", page, 0.8)])
+    assert "".join(answer) == "Only owners can add members. [1]"
+    opening = Candidate(1, "Your members", "Learn how to remove a member.", 0.9)
+    section = Candidate(2, "Your members › Removing", "Press the cross beside the name.", 0.5)
+    assert extract("How do I remove a member?", [opening, section]) == ["Press the cross beside the name. [2]"]
+
+
+def test_words_for_the_same_thing_count_as_one() -> None:
+    page = "## What is in it?\n\nOne bag of beans.\n\n## What does shipping cost?\n\nNine euros.\n"
+    assert extract("How much is the delivery?", [Candidate(1, "Beans", page, 0.8)]) == ["Nine euros. [1]"]
+
+
 def test_a_code_that_stands_everywhere_only_says_where_to_look() -> None:
     boards = (
         "The R3 has two versions.\n\n* The R3 with a socket\n* The R3 without\n\n"
