@@ -20,6 +20,8 @@ Kind = Literal["paragraph", "list", "table", "code", "heading"]
 
 _ITEM = re.compile(r"^\s*(?:[-*+•]|(?P<number>\d+[.)]))\s+")
 _NAMED = re.compile(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
+_QUOTED = re.compile(r"^(?:> ?)+")
+_LEADS = re.compile(r":[*_]*$")
 _RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$")
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 # What a page says about itself: call-out marks ("> [!NOTE]"), and entries of its table of contents.
@@ -73,6 +75,11 @@ class Block:
         """Whether it begins with its own name in bold."""
         return bool(_NAMED.match(_ITEM.sub("", self.lines[0])))
 
+    @property
+    def leads(self) -> bool:
+        """Whether it only leads to what follows."""
+        return self.kind == "paragraph" and bool(_LEADS.search(self.lines[-1]))
+
     def without_announcements(self) -> Block:
         """Without sentences that only say what the page is about."""
         if self.kind != "paragraph":
@@ -88,7 +95,8 @@ class Block:
             indents = [len(line) - len(line.lstrip()) for line in self.lines]
             starts = [i for i, indent in enumerate(indents) if indent <= indents[0]]
             return list(pairwise([*starts, len(self.lines)]))
-        return [(0, len(self.lines))] if self.kind == "paragraph" and self.has_name else []
+        by_itself = self.kind == "paragraph" and self.has_name and not self.leads
+        return [(0, len(self.lines))] if by_itself else []
 
     def sentences(self) -> Iterator[Block]:
         """Each sentence as a block; rows of a table and lines of code stay whole."""
@@ -150,6 +158,7 @@ def _blocks(text: str, start: int, found: Mapping[int, Row]) -> Iterator[Block]:
 
 
 def _read_text(line: str, reader: _Reader) -> Iterator[Block]:
+    line = _QUOTED.sub("", line)
     if not line.strip():
         if reader.kind != "list":  # a list goes on after an empty line
             yield from reader.flush()
@@ -158,9 +167,9 @@ def _read_text(line: str, reader: _Reader) -> Iterator[Block]:
     elif _ITEM.match(line):
         yield from reader.read("list", line.rstrip())
     elif reader.kind == "list" and line[:1].isspace():
-        reader.go_on(line.strip().lstrip("> "))
+        reader.go_on(_QUOTED.sub("", line.strip()))
     else:
-        yield from reader.read("paragraph", line.strip().lstrip("> "))
+        yield from reader.read("paragraph", line.strip())
 
 
 class _Reader:

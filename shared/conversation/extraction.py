@@ -223,7 +223,7 @@ class _Talk:
         if not self.knows(part):
             return part
         words = asked.own - part.place.headings - _LIGHT
-        pieces = [piece for block in part.blocks for piece in block.sentences() if not _leads(piece)]
+        pieces = [piece for block in part.blocks for piece in block.sentences() if not piece.leads]
         shares = [asked.share(piece.said & words) for piece in pieces]
         chosen = [i for i, share in enumerate(shares) if share and share >= NEARLY * max(shares)]
         if not 0 < len(chosen) <= FEW or len(chosen) == len(pieces):
@@ -352,11 +352,7 @@ def _entries(blocks: Sequence[Block], chosen: Sequence[tuple[int, int, int]]) ->
 
 def _lead(blocks: Sequence[Block], at: int) -> Sequence[Block]:
     """The paragraph that leads to the block, if one does."""
-    return [blocks[at - 1]] if at and _leads(blocks[at - 1]) and blocks[at].kind != "paragraph" else []
-
-
-def _leads(block: Block) -> bool:
-    return block.kind == "paragraph" and block.text.endswith(":")
+    return [blocks[at - 1]] if at and blocks[at - 1].leads and blocks[at].kind != "paragraph" else []
 
 
 def _joined(blocks: Sequence[Block]) -> list[Block]:
@@ -378,7 +374,7 @@ def _chosen(place: _Place, asked: _Asked) -> tuple[Block, ...]:
     Under a heading that is about something else, only what the block cannot do without.
     """
     blocks = [short for block in place.section.blocks if (short := _shortened(block, asked)).lines]
-    if len(blocks) > 1 and _leads(blocks[-1]):
+    if len(blocks) > 1 and blocks[-1].leads:
         del blocks[-1]  # to what is not here
     if not blocks:
         return ()
@@ -390,10 +386,10 @@ def _chosen(place: _Place, asked: _Asked) -> tuple[Block, ...]:
     while first > 0 or last < len(blocks) - 1:
         before, after = first > 0, last < len(blocks) - 1
         leads_up = before and (
-            (blocks[first].kind != "paragraph" and _leads(blocks[first - 1]))
+            (blocks[first].kind != "paragraph" and blocks[first - 1].leads)
             or bool(_REFERS_BACK.match(blocks[first].text))
         )
-        goes_on = after and _leads(blocks[last])
+        goes_on = after and blocks[last].leads
         if goes_on or leads_up:
             step = last + 1 if goes_on else first - 1
         elif not whole:
@@ -431,7 +427,7 @@ def _render(part: _Part, heading: str = "") -> list[str]:
     blocks = told or part.blocks
     for i, block in enumerate(blocks):
         if i and blocks[i - 1].kind != "heading":
-            pieces[-1] += "\n" if pieces[-1].endswith(f": [{number}]") else "\n\n"
+            pieces[-1] += "\n" if blocks[i - 1].leads or pieces[-1].endswith(f": [{number}]") else "\n\n"
         if block.kind == "heading":
             pieces.append(f"**{block.text}**\n")
             continue

@@ -55,6 +55,14 @@ def test_a_passage_is_its_sections_and_their_blocks() -> None:
     }
 
 
+def test_a_call_out_is_read_like_other_text() -> None:
+    (section,) = sections("> [!NOTE]\n> Buy here:\n>\n> * at **ours**\n> * nowhere else\n", "T")
+    assert section.blocks == (Block("paragraph", ("Buy here:",)), Block("list", ("* at **ours**", "* nowhere else")))
+    assert section.blocks[0].leads
+    (section,) = sections("1. Press OK.\n\n   > Wait.\n\n2. Done.\n", "T")
+    assert section.blocks == (Block("list", ("1. Press OK. Wait.", "2. Done.")),)
+
+
 def test_what_comes_first_stands_under_the_lowest_heading_that_is_no_title_and_no_column() -> None:
     def heading(text: str, breadcrumb: str) -> str:
         return sections(text, breadcrumb)[0].heading
