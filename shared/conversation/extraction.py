@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 
 from shared.conversation.blocks import Block, Section, sections
 from shared.conversation.query import questions_in
@@ -407,12 +408,15 @@ def _chosen(place: _Place, asked: _Asked) -> tuple[Block, ...]:
 
 
 def _shortened(block: Block, asked: _Asked) -> Block:
-    """Of a block that is too long by itself, the lines that say most about the question; none of a long table, of
-    which the question names no row."""
+    """Of a block that is too long by itself, the lines that say most about the question; of code the beginning; none of
+    a long table, of which the question names no row."""
     if len(block.text) <= ANSWER_CHARS or (block.kind in ("list", "table") and len(block.lines) <= MAX_ENTRIES):
         return block
     if block.kind == "table":
         return block.part(0, 0)
+    if block.kind == "code":
+        ends = list(accumulate(len(line) for line in block.lines))
+        return block.part(0, max(1, bisect_right(ends, ANSWER_CHARS)))
     ranked = sorted(range(len(block.lines)), key=lambda i: (-asked.share(block.said_by_line[i]), i))
     if block.kind == "paragraph":
         start = max(0, min(ranked[0], len(block.lines) - FEW))

@@ -261,5 +261,12 @@ def test_a_second_question_without_a_certain_answer_gets_none() -> None:
     assert answer == ["Press Invoice next to the order. [1]"]
 
 
+def test_long_code_is_given_from_its_beginning() -> None:
+    code = "begin\n" + "wait()\n" * 200 + "lamp.on()\n"
+    answer = extract("How do I switch the lamp on?", [Candidate(1, "Light", f"```\n{code}```\n", 0.8)])
+    assert answer[:2] == ["`begin` [1]  \n", "`wait()` [1]  \n"]
+    assert len(answer) < 100
+
+
 def test_no_candidates_no_answer() -> None:
     assert extract("anything?", []) == []
