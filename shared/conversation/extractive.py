@@ -34,6 +34,7 @@ from shared.conversation.providers import HANDOVER, KNOWLEDGE
 from shared.conversation.query import MAX_CHARS, questions_before, whole_question
 from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
+from shared.escalation.requests import asks_what_you_are
 from shared.knowledge import markdown
 
 _GREETING = r"(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?"
@@ -50,10 +51,6 @@ _MAY_I_ASK = _after_greeting(
     r"(?:can|could) you (?:please )?help(?: me)?",
     r"i need (?:some |your )?help",
 )
-_ROBOT = _after_greeting(
-    r"(?:are you|am i (?:talking|speaking|chatting) (?:to|with)|is this) (?:an? )?(?:real |actual )?"
-    r"(?:robot|chatbot|bot|machine|computer|ai|human(?: being)?|person)"
-)
 _THANKS = re.compile(
     r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b.{0,30}$",
     re.IGNORECASE,
@@ -63,7 +60,6 @@ _COURTESIES = (
     (_HELLO, "Hello! How can I help you?"),
     (_HOW_ARE_YOU, "Thank you for asking! How can I help you?"),
     (_MAY_I_ASK, "How can I help you?"),
-    (_ROBOT, f"{AUTOMATED} How can I help you?"),
     (_THANKS, "You are welcome! Is there anything else I can help you with?"),
     (_BYE, "Thank you, have a great day!"),
 )
@@ -137,6 +133,8 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
     for pattern, reply in _COURTESIES:
         if pattern.match(question):
             return [Content.from_text(reply)]
+    if asks_what_you_are(question):
+        return [Content.from_text(f"{AUTOMATED} How can I help you?")]
 
     files = [row for row in rows if row["kind"] == "attachment"]
     unread: list[str] = [row["name"] for row in files]
