@@ -52,7 +52,7 @@ _MAY_I_ASK = _after_greeting(
     r"i need (?:some |your )?help",
 )
 _THANKS = re.compile(
-    r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b.{0,30}$",
+    r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b[^?]{0,30}$",
     re.IGNORECASE,
 )
 _BYE = re.compile(r"^\W*(?:bye|goodbye|see you|have a nice day)\W*$", re.IGNORECASE)
