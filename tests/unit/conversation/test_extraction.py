@@ -256,6 +256,11 @@ def test_a_second_question_of_the_message_is_answered_too() -> None:
     assert "".join(answer) == "Press Invoice next to the order. [1]\n\nThe company name can be changed for 14 days. [1]"
 
 
+def test_a_second_question_about_a_code_does_not_repeat_its_row() -> None:
+    answer = extract("What does E-22 mean and which part do I need?", [PASSWORD, CODES])
+    assert answer == ["Code: E-22 — Meaning: Pump blocked — What to do: Descale [3]"]
+
+
 def test_a_second_question_without_a_certain_answer_gets_none() -> None:
     answer = extract("Where do I find the invoice? Can you also send a plumber?", [BILLS, PASSWORD])
     assert answer == ["Press Invoice next to the order. [1]"]
