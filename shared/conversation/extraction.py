@@ -191,14 +191,14 @@ def _with_code(wanted: Sequence[str], places: Sequence[Place], asked: Asked) -> 
 
 def _render(part: Part, heading: str = "") -> list[str]:
     number = part.place.passage.number
-    pieces = [f"**{heading}**\n"] if heading else []
+    pieces = [f"**{heading}**\n\n"] if heading else []
     told = [short for block in part.blocks if (short := block.without_announcements()).lines]
     blocks = told or part.blocks
     for i, block in enumerate(blocks):
         if i and blocks[i - 1].kind != "heading":
             pieces[-1] += "\n" if blocks[i - 1].leads or pieces[-1].endswith(f": [{number}]") else "\n\n"
         if block.kind == "heading":
-            pieces.append(f"**{block.text}**\n")
+            pieces.append(f"**{block.text}**\n\n")
             continue
         joint = {"list": "\n", "table": "  \n", "code": "  \n", "paragraph": " "}[block.kind]
         lines = [f"{line} [{number}]" for line in block.lines]

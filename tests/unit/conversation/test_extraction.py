@@ -94,7 +94,7 @@ def test_a_table_of_which_no_row_is_named_is_given_with_its_columns() -> None:
 def test_the_later_part_of_a_cut_table_has_its_columns_in_the_heading() -> None:
     heading = "Delivery › Shipping zones › Country, Zone, Free from"
     later = replace(SHIPPING, heading=heading, text="| Spain | Zone 3 | €120 |\n| Sweden | Zone 3 | €120 |\n")
-    assert extract("Which zone is Spain in?", [later]) == ["**Shipping zones**\n", SPAIN]
+    assert extract("Which zone is Spain in?", [later]) == ["**Shipping zones**\n\n", SPAIN]
 
 
 def test_call_out_marks_and_tables_of_contents_are_no_answer() -> None:
@@ -119,7 +119,7 @@ COFFEE = "- Coffee once the bag has been opened. Unopened bags can be returned w
 
 
 def test_of_a_list_the_items_that_the_question_names_under_their_heading() -> None:
-    assert extract("Can I return opened coffee?", [RULES]) == ["**What cannot be returned**\n", COFFEE]
+    assert extract("Can I return opened coffee?", [RULES]) == ["**What cannot be returned**\n\n", COFFEE]
 
 
 def test_a_heading_that_the_question_repeats_is_not_said_again() -> None:
@@ -133,7 +133,7 @@ def test_a_heading_with_a_not_is_another_one_than_the_same_without() -> None:
 def test_what_a_heading_denies_is_not_quoted_without_it() -> None:
     care = Candidate(8, "Care", "## What is not covered\n\nWear parts, theft and scratches.\n", 0.8)
     assert extract("Is theft covered?", [care]) == [
-        "**What is not covered**\n",
+        "**What is not covered**\n\n",
         "Wear parts, theft and scratches. [8]",
     ]
 
@@ -184,7 +184,7 @@ def test_a_page_asked_for_as_a_whole_goes_on_after_its_opening_words() -> None:
     )
     answer = extract("How do I change the language?", [Candidate(1, "Change the language", page, 0.8)])
     assert "".join(answer) == (
-        "Other languages than English are available. [1]\n\n**In the settings**\n"
+        "Other languages than English are available. [1]\n\n**In the settings**\n\n"
         "1. Open the settings. [1]\n2. Choose one. [1]"
     )
 
