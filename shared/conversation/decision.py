@@ -41,15 +41,20 @@ _TITLE = re.compile(r"“([^“”]+)”")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A passage: the heading it stands under (title › section), and its relevance (0 … 1)."""
+    """A passage: the heading it stands under (title › section), its relevance (0 … 1), and the headings in its text."""
 
     heading: str
     relevance: float
+    below: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """Of its document, as it is put into quotation marks."""
         return re.sub(r"[“”]", "", self.heading.partition(SEPARATOR)[0]).strip(" .?!")
+
+    def says(self, words: frozenset[str]) -> bool:
+        """Whether these terms all stand in one of its headings, read below the title."""
+        return any(words.issubset(terms(f"{self.title} {heading}")) for heading in (self.heading, *self.below))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,13 @@ def asks_back(message: str) -> bool:
 
 
 def _options(question: str, found: Sequence[Found]) -> tuple[str, ...]:
-    """The titles of the documents that a vague question may mean; empty unless there are several."""
-    if len(set(terms(question))) > VAGUE:
+    """The titles of the documents that a vague question may mean; empty unless there are several, or if the title of
+    one says all that the question does, or else one of its headings, and that of no other."""
+    words = frozenset(terms(question))
+    if len(words) > VAGUE:
+        return ()
+    titled = {passage.title for passage in found if words.issubset(terms(passage.title))}
+    if len(titled or {passage.title for passage in found if passage.says(words)}) == 1:
         return ()
     best: dict[str, float] = {}
     for passage in found:

@@ -29,20 +29,37 @@ from agent_framework.observability import ChatTelemetryLayer
 
 from shared.conversation.decision import Found, asks_back, decide, question_back
 from shared.conversation.extraction import Candidate, extract
-from shared.conversation.instructions import NO_ANSWER
+from shared.conversation.instructions import AUTOMATED, NO_ANSWER
 from shared.conversation.providers import HANDOVER, KNOWLEDGE
-from shared.conversation.query import MAX_CHARS, question_before, whole_question
+from shared.conversation.query import MAX_CHARS, questions_before, whole_question
 from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
+from shared.escalation.requests import asks_what_you_are
+from shared.knowledge import markdown
 
-_HELLO = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?\W*$", re.IGNORECASE)
+_GREETING = r"(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?"
+
+
+def _after_greeting(*forms: str) -> re.Pattern[str]:
+    return re.compile(rf"^\W*(?:{_GREETING}\W+)?(?:{'|'.join(forms)})(?: please)?\W*$", re.IGNORECASE)
+
+
+_HELLO = re.compile(rf"^\W*{_GREETING}\W*$", re.IGNORECASE)
+_HOW_ARE_YOU = _after_greeting(r"how are you(?: doing)?(?: today)?")
+_MAY_I_ASK = _after_greeting(
+    r"(?:i have|i've got|(?:can|may) i ask(?: you)?) (?:a|some)(?: quick)? questions?",
+    r"(?:can|could) you (?:please )?help(?: me)?",
+    r"i need (?:some |your )?help",
+)
 _THANKS = re.compile(
-    r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b.{0,30}$",
+    r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b[^?]{0,30}$",
     re.IGNORECASE,
 )
 _BYE = re.compile(r"^\W*(?:bye|goodbye|see you|have a nice day)\W*$", re.IGNORECASE)
 _COURTESIES = (
     (_HELLO, "Hello! How can I help you?"),
+    (_HOW_ARE_YOU, "Thank you for asking! How can I help you?"),
+    (_MAY_I_ASK, "How can I help you?"),
     (_THANKS, "You are welcome! Is there anything else I can help you with?"),
     (_BYE, "Thank you, have a great day!"),
 )
@@ -116,6 +133,8 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
     for pattern, reply in _COURTESIES:
         if pattern.match(question):
             return [Content.from_text(reply)]
+    if asks_what_you_are(question):
+        return [Content.from_text(f"{AUTOMATED} How can I help you?")]
 
     files = [row for row in rows if row["kind"] == "attachment"]
     unread: list[str] = [row["name"] for row in files]
@@ -129,18 +148,23 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
     if decide(question, [Found(p["title"], p["relevance"]) for p in of_file], may_ask=False).action == "answer":
         passages = of_file
     query = question if new else whole_question(question, before)
-    found = [Found(p["title"], p["relevance"]) for p in passages]
+    found = [Found(p["title"], p["relevance"], _headings(p["text"])) for p in passages]
     decision = decide(query, found, may_ask=not unread and not _asked_back(before))
     if decision.action == "clarify":
         return [Content.from_text(question_back(decision.options))]
     if decision.action == "answer":
         candidates = [Candidate(p["n"], p["title"], p["text"], p["relevance"]) for p in passages]
-        earlier = "" if new else question_before(question, before)[:MAX_CHARS]
-        if pieces := extract(question, candidates, before=earlier):
+        earlier = [] if new else [text[:MAX_CHARS] for text in questions_before(question, before)]
+        told = next((message.text for message in reversed(before) if message.role == "assistant"), "")
+        if pieces := extract(question, candidates, before=earlier, told=told):
             return [Content.from_text(piece) for piece in pieces]
     if SEARCH in tools - called and query != question:
         return [_call(SEARCH, "query", question[:500])]  # the follow-up's own words, without the turn before it
     return [Content.from_text(NO_ANSWER)]
+
+
+def _headings(text: str) -> tuple[str, ...]:
+    return tuple(heading for _, _, _, heading in markdown.headings(text))
 
 
 def _asked_back(before: Sequence[Message]) -> bool:

@@ -13,9 +13,11 @@ from dataclasses import replace
 
 from shared.conversation.decision import is_question_back
 from shared.conversation.evidence import Evidence, EvidenceSet
-from shared.conversation.instructions import NO_ANSWER
+from shared.conversation.instructions import AUTOMATED, NO_ANSWER
 from shared.conversation.sentences import SentenceBuffer
 from shared.conversation.support import Support, find_support, links_in
+from shared.knowledge import markdown
+from shared.knowledge.chunking import SEPARATOR
 from shared.knowledge.terms import terms
 from shared.memory.models import Source
 
@@ -28,6 +30,7 @@ MIN_CLAUSE = 3
 _CLAUSES = re.compile(r"(?:,? (?:and|but|while|whereas)|;) ")
 _SAYS = re.compile(r"\w")
 _MARKER = re.compile(r"\s*\[(\d{1,3})\]")
+_BOLD = re.compile(r"\*\*([^*]+)\*\*")
 _DIGIT = re.compile(r"\d")
 # What a courteous sentence may be made of. It claims nothing, so it needs no source.
 _COURTESY = frozenset(
@@ -44,6 +47,9 @@ class AnswerVerifier:
     `keep` returns a sentence, or what is told instead of it: promises must not be made on anybody's behalf, whatever
     passage they rest on. `dropped` counts the sentences that no passage supports, `rewritten` those not kept, of which
     only the first is replaced. `sources` may still grow until `finish`.
+
+    A line in bold that is word for word a heading of the passages says what the sentences below it are about: it is
+    handed on with the first of them that was verified, and not without.
     """
 
     def __init__(self, evidence: EvidenceSet, keep: Callable[[str], str] = str) -> None:
@@ -51,6 +57,7 @@ class AnswerVerifier:
         self._keep = keep
         self._buffer = SentenceBuffer()
         self._sources: list[Source] = []
+        self._heading = ""
         self.dropped = 0
         self.rewritten = 0
 
@@ -80,12 +87,17 @@ class AnswerVerifier:
                 self.rewritten += 1
                 verified += [kept] if self.rewritten == 1 else []
                 continue
+            if self._is_heading(claim):
+                self._heading = piece
+                continue
             cited = [int(number) for number in _MARKER.findall(body)]
-            if not cited and (is_courtesy(claim) or is_question_back(claim, self._headings())):
+            if not cited and (claim == AUTOMATED or is_courtesy(claim) or is_question_back(claim, self._headings())):
                 verified.append(claim + piece[len(body) :])
             elif supports := self._support(claim, cited):
                 marks = "".join(dict.fromkeys(f" [{self._cite(support)}]" for support in supports))
+                verified += [self._heading] if self._heading else []
                 verified.append(f"{claim}{marks}{piece[len(body) :]}")
+                self._heading = ""
             elif _SAYS.search(claim):
                 self.dropped += 1
         return verified
@@ -102,6 +114,10 @@ class AnswerVerifier:
             return []
         found = [_best(clause.rstrip(".") + ".", named) for clause in clauses]
         return [support for support in found if support] if all(found) else []
+
+    def _is_heading(self, line: str) -> bool:
+        bold = _BOLD.fullmatch(line)
+        return bold is not None and any(bold[1] in _headings_of(evidence) for evidence in self._evidence)
 
     def _headings(self) -> list[str]:
         return [evidence.heading for evidence in self._evidence]
@@ -129,6 +145,10 @@ class AnswerVerifier:
             )
         )
         return len(self._sources)
+
+
+def _headings_of(evidence: Evidence) -> set[str]:
+    return {*evidence.heading.split(SEPARATOR), *(text for _, _, _, text in markdown.headings(evidence.content))}
 
 
 def _best(claim: str, passages: Sequence[Evidence]) -> Support | None:

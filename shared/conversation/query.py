@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.knowledge.question import Question, stands_alone
+from shared.conversation.sentences import spans
+from shared.knowledge.question import EARLIER, Question, stands_alone
+from shared.knowledge.terms import terms
 from shared.memory.models import Message
 
 MAX_CHARS = 1000
@@ -15,6 +17,10 @@ MAX_CHARS = 1000
 _GREETING = re.compile(
     r"^\s*(?:hi|hello|hey|good (?:morning|afternoon|evening)|dear \w+)(?: there| team| all)?[\s,.!:-]+", re.IGNORECASE
 )
+
+_QUESTION_WORDS = "how|what|when|where|who|which|why|can|could|do|does|did|is|are|will|would|should|may"
+_ASKS = re.compile(rf"\W*(?:{_QUESTION_WORDS})\b", re.IGNORECASE)
+_AND_ASKS = re.compile(rf",?\s+and\s+(?=(?:{_QUESTION_WORDS})\b)", re.IGNORECASE)
 
 
 class Said(Protocol):
@@ -44,16 +50,38 @@ def search_question(text: str, history: Sequence[Message]) -> Question:
 
 
 def whole_question(text: str, history: Sequence[Said]) -> str:
-    """The question in words that stand alone: a follow-up ("and for laptops?") after the message before it."""
+    """The question in words that stand alone: a follow-up ("and for laptops?") after the messages before it."""
     question = _without_greeting(text)
-    return f"{question_before(text, history)[: MAX_CHARS - len(question)]} {question}".strip()
+    before = " ".join(reversed(questions_before(text, history)))
+    return f"{before[: MAX_CHARS - len(question)]} {question}".strip()
 
 
-def question_before(text: str, history: Sequence[Said]) -> str:
-    """The customer's previous message, which names the topic of a follow-up; empty if `text` stands alone."""
+def questions_before(text: str, history: Sequence[Said]) -> list[str]:
+    """The customer's messages that name the topic of a follow-up, newest first: those before it, back to one that
+    stands alone. Empty if `text` does itself."""
+    found: list[str] = []
     if stands_alone(_without_greeting(text)):
-        return ""
-    return next((message.text for message in reversed(history) if message.role == "user"), "")
+        return found
+    for message in reversed(history):
+        if message.role == "user":
+            found.append(message.text)
+            if stands_alone(_without_greeting(message.text)) or len(found) == EARLIER:
+                break
+    return found
+
+
+def questions_in(text: str) -> list[str]:
+    """The questions of a message, in order; what is told before the first belongs to it. The whole message, if it asks
+    only one."""
+    found: list[str] = []
+    told = ""
+    for start, end in spans(text):
+        for part in _AND_ASKS.split(text[start:end]):
+            told = f"{told} {part}".strip()
+            if (text[start:end].endswith("?") or _ASKS.match(part)) and terms(part):
+                found.append(told)
+                told = ""
+    return found if len(found) > 1 else [text]
 
 
 def _without_greeting(text: str) -> str:

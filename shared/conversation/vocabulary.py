@@ -6,7 +6,9 @@ are values of the same kind.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from shared.knowledge.terms import terms
 
@@ -129,3 +131,20 @@ ORDINALS: Mapping[str, str] = {
 }
 """With the numbers that they stand for, as in "2nd"; "first" is an opposite of "last"."""
 MONTHS: Mapping[str, str] = {word: str(number) for number, words in enumerate(_MONTHS, 1) for word in words.split("/")}
+_ALIKE = (
+    "cost price fee", "delivery deliver shipping ship shipment", "parcel package", "phone telephone", "invoice bill",
+    "broken faulty defective", "delete remove erase", "buy purchase", "picture photo image", "change modify edit",
+    "repair fix", "turn switch", "begin start",
+)  # fmt: skip
+_ONE: Mapping[str, str] = {stem(word): stem(row.split()[0]) for row in _ALIKE for word in row.split()}
+_HOW_MUCH = re.compile(r"how much (?=is|are|does|do|did|for|to|will|would)")
+
+
+@lru_cache(maxsize=4096)
+def meant(text: str) -> frozenset[str]:
+    """The terms of a text, with one for all words that customers and documents use for the same thing."""
+    text = text.lower()
+    if "how much" in text:
+        text = _HOW_MUCH.sub("at what cost ", text)
+    said = terms(text.replace("e-mail", "email").replace("wi-fi", "wifi"))
+    return frozenset(map(_ONE.get, said, said))

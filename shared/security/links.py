@@ -31,6 +31,10 @@ _LINK = re.compile(
 )
 # Something of every such link, and of little else: to look for it takes a tenth of the time.
 _PERHAPS = re.compile(r"\]\(|[.:]\S")
+# An entry of a page's table of contents: a list item that is nothing but a link to a place on the page.
+_CONTENTS = re.compile(
+    r"^[ \t]*(?:[-*+•]|\d+[.)])[ \t]+\[[^\[\]\n]{0,300}\]\(#[^()\n]{0,300}\)[ \t]*(?:\n|\Z)", re.MULTILINE
+)
 _SAFE = frozenset({"http", "https"})
 _MAIL = ("mailto:", "tel:")
 _HOST = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?(?://)?(?:[^/?#\\]*@)?(\[[^\]]*\]|[^/?#:\\\s]*)", re.IGNORECASE)
@@ -53,10 +57,12 @@ class LinkPolicy:
     def clean(self, text: str, *, url: str = "") -> str:
         """The text of a document whose address is `url`, with each other link replaced.
 
-        A path leads from that address, and is written out; without one it leads nowhere, and only its text is kept.
+        A path leads from that address, and is written out; without one it leads nowhere, and only its text is kept. A
+        table of contents goes: what it leads to is elsewhere on its page.
         """
         if not _PERHAPS.search(text):
             return text
+        text = _CONTENTS.sub("", text)
         hosts = self._hosts or self._sites | _site(url)
 
         def replacement(match: re.Match[str]) -> str:

@@ -1,6 +1,6 @@
 """The sample company's questions, asked of the whole product: documents read, passages found, answers extracted.
 
-The figures are floors a little below what was measured (60 and 55, 59 and 50, 14; in one conversation 44 and 12), so
+The figures are floors a little below what was measured (60 and 55, 59 and 51, 14; in one conversation 47 and 14), so
 that a change that makes answers worse is seen, and one that shifts a single question is not.
 """
 
@@ -94,7 +94,7 @@ def test_the_right_document_is_among_what_is_found(answerable: list[Asked]) -> N
 
 def test_most_questions_are_answered_with_the_words_expected(answerable: list[Asked]) -> None:
     assert sum(a.answer.grounded for a in answerable) >= 56
-    assert sum(a.right_words for a in answerable) >= 46
+    assert sum(a.right_words for a in answerable) >= 48
 
 
 def test_most_of_what_the_documents_do_not_cover_is_not_answered(asked: list[Asked]) -> None:
@@ -104,7 +104,7 @@ def test_most_of_what_the_documents_do_not_cover_is_not_answered(asked: list[Ask
 def test_a_new_topic_is_not_answered_from_the_last_one(asked_on: list[Asked]) -> None:
     answerable = [a for a in asked_on if a.question["document"]]
     assert len({a.question["question"] for a in asked_on}) == len(asked_on)
-    assert sum(a.right_words for a in answerable) >= 41
+    assert sum(a.right_words for a in answerable) >= 44
     assert sum(a.answer.abstained for a in asked_on if not a.question["document"]) >= 11
 
 

@@ -10,7 +10,7 @@ from shared.conversation.extractive import next_step
 from shared.conversation.grounding import AnswerVerifier
 from shared.conversation.providers import KNOWLEDGE
 
-TIED = [Found("Returns › Deadline", 0.4), Found("Repairs", 0.38), Found("Recipes", 0.01)]
+TIED = [Found("Returns › Last day", 0.4), Found("Repairs", 0.38), Found("Recipes", 0.01)]
 
 
 def test_without_passages_nothing_is_answered() -> None:
@@ -35,6 +35,14 @@ def test_a_question_that_says_what_it_means_is_not_asked_back() -> None:
 
 def test_one_document_that_stands_out_is_not_asked_about() -> None:
     assert decide("Deadline?", [Found("Returns", 0.6), Found("Repairs", 0.1)]).action == "answer"
+
+
+def test_a_document_with_a_heading_that_is_the_question_is_not_asked_about() -> None:
+    deadline = Found("Returns", 0.4, ("How to send it back", "The deadline"))
+    assert decide("What is the deadline?", [deadline, *TIED[1:]]).action == "answer"
+    assert decide("The returns deadline?", [deadline, *TIED[1:]]).action == "answer"
+    assert decide("Deadline?", [deadline, Found("Repairs › Deadline", 0.38)]).action == "clarify"
+    assert decide("Deadline?", [deadline, Found("The deadline of repairs", 0.38)]).action == "answer"
 
 
 def test_two_passages_of_one_document_are_no_choice() -> None:

@@ -121,3 +121,16 @@ def test_courtesies_need_no_source(evidence: EvidenceSet, courtesy: str) -> None
 def test_saying_that_there_is_no_answer_is_not_an_unsupported_sentence(evidence: EvidenceSet) -> None:
     text, verifier = verify(evidence, "NO_ANSWER")
     assert (text, verifier.dropped) == ("", 0)
+
+
+def test_a_heading_of_a_passage_needs_no_source_but_something_below_it(evidence: EvidenceSet) -> None:
+    text, verifier = verify(evidence, "**Return window**\n- Grinders must be returned within 14 days. [1]")
+    assert text == "**Return window**\n- Grinders must be returned within 14 days. [1]"
+    assert [source.quote for source in verifier.sources] == ["Grinders must be returned within 14 days."]
+    assert verify(evidence, "**Return window**\nGrinders must be returned within 90 days. [1]")[0] == ""
+    assert verify(evidence, "**Your refund is on its way**\nWe do not refund opened coffee. [1]")[0].startswith("We do")
+
+
+def test_a_promise_is_none_of_our_headings(evidence: EvidenceSet) -> None:
+    verifier = AnswerVerifier(evidence, keep=lambda sentence: sentence.replace("Return window", "Ask a colleague."))
+    assert verifier.feed("**Return window**\nSo.") == ["**Ask a colleague.**\n"]

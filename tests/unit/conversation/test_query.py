@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.conversation.query import search_question, whole_question
+from shared.conversation.query import questions_before, questions_in, search_question, whole_question
 from shared.memory.models import Message, Role, Source
 from tests.chat import NOW
 
@@ -30,6 +30,29 @@ def test_a_follow_up_carries_the_previous_question(follow_up: str) -> None:
 )
 def test_a_question_that_stands_alone_is_left_alone(question: str) -> None:
     assert whole_question(question, HISTORY) == question
+
+
+def test_a_chain_of_follow_ups_leads_back_to_what_it_is_about() -> None:
+    chain = [*HISTORY, Said("user", "And to Norway?"), Said("assistant", "Seven days.")]
+    assert questions_before("How much is it?", chain) == ["And to Norway?", "How long does delivery to Austria take?"]
+    assert whole_question("How much is it?", chain) == (
+        "How long does delivery to Austria take? And to Norway? How much is it?"
+    )
+    assert questions_before("How do I reset my account password?", chain) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "asked"),
+    [
+        ("Can I pay by card? And when am I charged?", ["Can I pay by card?", "And when am I charged?"]),
+        ("how long does it take and what does it cost", ["how long does it take", "what does it cost"]),
+        ("I moved to Cork. Can I change my address?", ["I moved to Cork. Can I change my address?"]),
+        ("How do I pack and send it? Thanks!", ["How do I pack and send it? Thanks!"]),
+        ("It hums and does nothing", ["It hums and does nothing"]),
+    ],
+)
+def test_the_questions_of_a_message(message: str, asked: list[str]) -> None:
+    assert questions_in(message) == asked
 
 
 def test_a_greeting_is_not_searched_for() -> None:

@@ -207,11 +207,30 @@ async def test_a_danger_makes_a_ticket_of_its_own_once(make_chat: MakeChat) -> N
     assert again.ticket_id == danger.ticket_id
 
 
-async def test_courtesies_are_answered_without_documents(make_chat: MakeChat) -> None:
+@pytest.mark.parametrize(
+    ("message", "reply"),
+    [
+        ("hello", "Hello! How can I help you?"),
+        ("ok, thanks a lot!", "You are welcome! Is there anything else I can help you with?"),
+        ("Hi, I have a question", "How can I help you?"),
+        ("can you help me please?", "How can I help you?"),
+        ("How are you?", "Thank you for asking! How can I help you?"),
+        ("Are you a robot?", "I am an automated assistant. How can I help you?"),
+        ("hey, am I talking to a real person?", "I am an automated assistant. How can I help you?"),
+    ],
+)
+async def test_courtesies_are_answered_without_documents(make_chat: MakeChat, message: str, reply: str) -> None:
     chat = await make_chat(OFF_TOPIC)
-    answer = await chat.say("hello")
-    assert answer.text == "Hello! How can I help you?"
+    answer = await chat.say(message)
+    assert answer.text == reply
     assert not answer.abstained
+    assert not answer.requires_escalation
+
+
+async def test_a_question_after_a_thank_you_is_one(make_chat: MakeChat) -> None:
+    chat = await make_chat(SHIPPING)
+    answer = await chat.say("Thanks, what does delivery cost?")
+    assert "You are welcome" not in answer.text
 
 
 # ---- escalation

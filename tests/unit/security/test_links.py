@@ -156,3 +156,8 @@ PIECES = (
 @given(st.lists(st.sampled_from(PIECES)).map("".join))
 def test_whatever_is_a_link_is_looked_at(text: str) -> None:
     assert links._PERHAPS.search(text) or not links._LINK.search(text)
+
+
+def test_a_table_of_contents_goes() -> None:
+    page = "In this article:\n\n* [Windows](#windows)\n  1. [Key](#key)\n- [Linux](#linux)\n\nSee [below](#windows)."
+    assert LinkPolicy().clean(page) == "In this article:\n\n\nSee below."
