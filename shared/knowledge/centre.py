@@ -43,7 +43,7 @@ def aim(question: Vectors, mean: Vectors | None) -> Aim:
         return Aim(question, 1.0, 0.0)
     moved = question - SHARE * mean
     length = float(np.linalg.norm(moved))
-    return Aim((moved / length).astype(np.float32), length, SHARE * float(mean @ mean))
+    return Aim((moved / length).astype(np.float32), length, SHARE * float(mean @ question))
 
 
 class Centre:
