@@ -29,8 +29,9 @@ _LINK = re.compile(
     r")",
     re.IGNORECASE,
 )
-# Something of every such link, and of little else: to look for it takes a tenth of the time.
-_PERHAPS = re.compile(r"\]\(|[.:]\S")
+# Something of each of these, which few texts have: to look for it takes a twentieth of the time, as long as every
+# alternative begins with a character.
+_PERHAPS = re.compile(r"\]\(|:(?://|(?<=[aAtT]:)\S)|\.(?:[a-zA-Z]|(?<=[wW]\.)\S)")
 _SAFE = frozenset({"http", "https"})
 _MAIL = ("mailto:", "tel:")
 _HOST = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?(?://)?(?:[^/?#\\]*@)?(\[[^\]]*\]|[^/?#:\\\s]*)", re.IGNORECASE)
