@@ -21,6 +21,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.cosmos.aio import CosmosClient
 
 from shared import telemetry
+from shared.azure_http import proxies_for
 from shared.errors import ConfigurationError, PayloadTooLarge, Unavailable
 
 type Item = dict[str, Any]
@@ -212,6 +213,8 @@ def batches(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
 
 
 def new_client(endpoint: str, credential: Any) -> Any:
+    from azure.core.pipeline.transport import AioHttpTransport  # with aiohttp, which the client imports no earlier
+
     return CosmosClient(
         endpoint,
         credential,
@@ -221,6 +224,8 @@ def new_client(endpoint: str, credential: Any) -> Any:
         retry_throttle_backoff_max=THROTTLED_SECONDS,
         retry_backoff_factor=0.2,
         raw_response_hook=_record_charge,
+        proxies=proxies_for(endpoint),
+        transport=AioHttpTransport(use_env_settings=False),
     )
 
 

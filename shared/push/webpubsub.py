@@ -18,6 +18,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
+from shared.azure_http import proxies_for
 from shared.errors import ConfigurationError, Unavailable
 from shared.push.channel import PROTOCOL, Audience, ClientUrl
 
@@ -38,18 +39,21 @@ class WebPubSubChannel:
     """
 
     def __init__(self, where: str, hub: str, credential: AsyncTokenCredential | None = None) -> None:
-        patience: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "connection_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
             "retry_total": 0,
+            "use_env_settings": False,
         }
         try:
-            self._origin = websocket_origin(where if credential else _endpoint(where))
+            endpoint = where if credential else _endpoint(where)
+            self._origin = websocket_origin(endpoint)
+            settings["proxies"] = proxies_for(endpoint)
             self._client: Any  # whose `send_to_group` is partly untyped
             if credential:
-                self._client = WebPubSubServiceClient(where, hub, credential, **patience)
+                self._client = WebPubSubServiceClient(where, hub, credential, **settings)
             else:
-                self._client = WebPubSubServiceClient.from_connection_string(where, hub, **patience)
+                self._client = WebPubSubServiceClient.from_connection_string(where, hub, **settings)
         except ValueError:
             raise ConfigurationError(
                 "WEB_PUBSUB_CONNECTION_STRING: this is no connection string of Web PubSub."
