@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from shared.errors import ConfigurationError
 
@@ -32,8 +31,8 @@ PositiveInt = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore", populate_by_name=True)
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
     # ---- where things are
     data_dir: Path = Field(Path(".data"), description="Folder of the embedded stores (SQLite files, vector index).")
@@ -321,9 +320,13 @@ def _is_address(url: str, *, encrypted: bool = False) -> bool:
 
 
 def load_settings() -> Settings:
-    """Settings from the environment. Raises `ConfigurationError` naming each wrong or missing variable."""
+    """Settings from the environment. Raises `ConfigurationError` naming each wrong or missing variable.
+
+    An empty variable is none. Capitals do not matter: some are given theirs by Azure.
+    """
+    variables = {name.lower(): value for name, value in os.environ.items() if value}
     try:
-        return Settings()  # pyright: ignore[reportCallIssue]
+        return Settings.model_validate(variables)
     except ValidationError as error:
         lines: list[str] = []
         for problem in error.errors(include_input=False, include_url=False):

@@ -21,8 +21,7 @@ import httpx
 import numpy as np
 
 from shared.errors import IndexModelMismatch, Unavailable
-from shared.knowledge import chroma_server
-from shared.knowledge.chroma_server import ChromaServer
+from shared.knowledge.chroma_server import ChromaServer, InternalError, NotFoundError
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
 from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, DocumentStatus, Match, Scalar, VectorIndex
@@ -54,8 +53,6 @@ MOST_ADMITTED = 20_000
 """Chunks to which a search is narrowed by their ids: more of them are too much to hand over each time, and …"""
 KEPT_FILTERS = 8
 """… of so many filters in memory, 20 MB."""
-DATABASE = "chroma.sqlite3"
-"""Chroma's file in its folder, in which every write of any process ends up."""
 SETTLED = 5
 """Seconds since a file was written after which its time tells another write: clocks of files tick, some every 2 s."""
 NO_VECTOR = [1.0]
@@ -231,7 +228,7 @@ class ChromaIndex:
         def work() -> None:
             with self._opening:
                 self._open.clear()
-                # Clients of one folder share one database; Chroma closes it with the last of them.
+                # Clients of one folder share one database, which is closed with the last of them.
                 if self._client is not None and isinstance(self._where, Path | ChromaServer):
                     self._client.close()
                 self._client = None
@@ -244,29 +241,17 @@ class ChromaIndex:
         return await asyncio.to_thread(self._translating_errors, work)
 
     def _translating_errors[T](self, work: Callable[[], T]) -> T:
-        not_found, internal = self._errors
         try:
             try:
                 return _repeated(work)
-            except not_found:
+            except NotFoundError:
                 if self._unpublished:  # another attempt has begun, and has removed this one
                     raise
                 self._open.clear()  # another process has published a rebuilt index
                 self._turn_to("")
                 return _repeated(work)
-        except Exception as error:
-            if isinstance(error, (internal, not_found, OSError, httpx.HTTPError)):
-                raise Unavailable("The search index does not answer.") from error
-            raise
-
-    @property
-    def _errors(self) -> tuple[type[Exception], type[Exception]]:
-        """What Chroma raises if a collection is gone, and if it could not do something."""
-        if isinstance(self._where, ChromaServer | chroma_server.Client):
-            return chroma_server.NotFoundError, chroma_server.InternalError
-        from chromadb.errors import InternalError, NotFoundError
-
-        return NotFoundError, InternalError
+        except (InternalError, NotFoundError, OSError, httpx.HTTPError) as error:
+            raise Unavailable("The search index does not answer.") from error
 
     @property
     def _chunks(self) -> Any:
@@ -283,8 +268,10 @@ class ChromaIndex:
         """When the index was last written, if its time would tell another write from that one. Nanoseconds."""
         if not isinstance(self._where, Path):
             return None
+        from shared.knowledge.chroma_folder import FILE  # brings the database itself
+
         try:
-            written = (self._where / DATABASE).stat().st_mtime_ns
+            written = (self._where / FILE).stat().st_mtime_ns
         except OSError:  # not there yet; what else is wrong with it, Chroma will say
             return None
         return written if time.time_ns() - written > SETTLED * 1e9 else None
@@ -374,13 +361,9 @@ class ChromaIndex:
     def _connect(self) -> Any:
         if self._client is None:
             if isinstance(self._where, Path):
-                import chromadb
-                from chromadb.config import Settings
+                from shared.knowledge import chroma_folder
 
-                self._where.mkdir(parents=True, exist_ok=True)
-                self._client = chromadb.PersistentClient(
-                    str(self._where.resolve()), settings=Settings(anonymized_telemetry=False)
-                )
+                self._client = chroma_folder.Client(self._where)
             elif isinstance(self._where, ChromaServer):
                 self._client = self._where.connect()
             else:
@@ -416,11 +399,10 @@ class ChromaIndex:
         """Among the chunks of these ids, which were found by the condition."""
         if not ids:
             return []
-        _, internal = self._errors
         if len(ids) > FEW:
             try:
                 return self._nearest(vector, limit, ids=list(ids))
-            except internal:
+            except InternalError:
                 # What Chroma answers if one of them was deleted a moment ago; if it is something else, it comes again.
                 return self._nearest(vector, limit, **condition)
         found = self._chunks.get(ids=list(ids), include=["documents", "metadatas", "embeddings"])

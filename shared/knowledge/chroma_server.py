@@ -34,7 +34,8 @@ class InternalError(ChromaError):
     """Chroma could not do it. It may be able to later."""
 
 
-_ERRORS = {error.__name__: error for error in (NotFoundError, InternalError)}
+ERRORS = {error.__name__: error for error in (NotFoundError, InternalError)}
+"""By the names that Chroma gives them, here and in the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Client:
             error, message = answer["error"], answer["message"]
         except (ValueError, TypeError, KeyError) as error:
             raise Unavailable("The search index does not answer.") from error
-        raise _ERRORS.get(error, ChromaError)(message)
+        raise ERRORS.get(error, ChromaError)(message)
 
     def _collection(self, found: Mapping[str, Any]) -> Collection:
         return Collection(self, f"{self._collections}/{found['id']}", found["id"], found["name"], found["metadata"])

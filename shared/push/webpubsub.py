@@ -10,17 +10,18 @@ import logging
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import jwt
-from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError
-from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from shared.azure_http import proxies_for
 from shared.errors import ConfigurationError, Unavailable
 from shared.push.channel import PROTOCOL, Audience, ClientUrl
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 3
@@ -39,25 +40,32 @@ class WebPubSubChannel:
     """
 
     def __init__(self, where: str, hub: str, credential: AsyncTokenCredential | None = None) -> None:
+        self._where = where
+        self._hub = hub
+        self._credential = credential
+        try:
+            self._endpoint = where if credential else _endpoint(where)
+            self._origin = websocket_origin(self._endpoint)
+        except ValueError:
+            raise ConfigurationError(
+                "WEB_PUBSUB_CONNECTION_STRING: this is no connection string of Web PubSub."
+            ) from None
+
+    @cached_property
+    def _client(self) -> Any:  # whose `send_to_group` is partly untyped
+        """The SDK's. It is imported with the first token or frame: no answer needs it, and it takes its time."""
+        from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+
         settings: dict[str, Any] = {
             "connection_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
             "retry_total": 0,
             "use_env_settings": False,
+            "proxies": proxies_for(self._endpoint),
         }
-        try:
-            endpoint = where if credential else _endpoint(where)
-            self._origin = websocket_origin(endpoint)
-            settings["proxies"] = proxies_for(endpoint)
-            self._client: Any  # whose `send_to_group` is partly untyped
-            if credential:
-                self._client = WebPubSubServiceClient(where, hub, credential, **settings)
-            else:
-                self._client = WebPubSubServiceClient.from_connection_string(where, hub, **settings)
-        except ValueError:
-            raise ConfigurationError(
-                "WEB_PUBSUB_CONNECTION_STRING: this is no connection string of Web PubSub."
-            ) from None
+        if self._credential:
+            return WebPubSubServiceClient(self._where, self._hub, self._credential, **settings)
+        return WebPubSubServiceClient.from_connection_string(self._where, self._hub, **settings)
 
     @property
     def origin(self) -> str:
@@ -73,6 +81,8 @@ class WebPubSubChannel:
         return ClientUrl(made["url"], PROTOCOL, datetime.fromtimestamp(claims["exp"], UTC))
 
     async def publish(self, session_id: str, audience: Audience, frame: Mapping[str, Any]) -> None:
+        from azure.core.exceptions import AzureError, HttpResponseError
+
         with _translated():
             try:
                 await self._send(group(session_id, audience), frame)
@@ -87,7 +97,8 @@ class WebPubSubChannel:
         await self._client.send_to_group(name, frame, content_type="application/json")
 
     async def close(self) -> None:
-        await self._client.close()
+        if "_client" in vars(self):
+            await self._client.close()
 
 
 def group(session_id: str, audience: Audience) -> str:
@@ -104,15 +115,20 @@ def websocket_origin(endpoint: str) -> str:
 
 
 def _endpoint(connection_string: str) -> str:
-    fields = dict(part.split("=", 1) for part in connection_string.split(";") if part)
-    found = next((value for name, value in fields.items() if name.lower() == "endpoint"), "")
-    port = next((value for name, value in fields.items() if name.lower() == "port"), "")
-    return f"{found.rstrip('/')}:{port}" if port else found
+    """Raises `ValueError` for what the SDK would refuse, too."""
+    parts = [part.split("=", 1) for part in connection_string.split(";") if part]
+    fields = {name.lower(): value for name, value in parts}
+    if "accesskey" not in fields:
+        raise ValueError("a connection string has an AccessKey")
+    endpoint, port = fields.get("endpoint", ""), fields.get("port", "")
+    return f"{endpoint.rstrip('/')}:{port}" if port else endpoint
 
 
 @contextmanager
 def _translated() -> Generator[None]:
     """Turn the SDK's errors into `Unavailable`. Their own texts may quote an address with its token."""
+    from azure.core.exceptions import AzureError, HttpResponseError
+
     try:
         yield
     except HttpResponseError as error:

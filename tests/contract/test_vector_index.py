@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from shared.errors import IndexModelMismatch, Unavailable
-from shared.knowledge import chroma, cosmos
+from shared.knowledge import chroma, chroma_folder, cosmos
 from shared.knowledge.chroma import ChromaIndex
 from shared.knowledge.chroma_server import ChromaServer
 from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, DocumentStatus, VectorIndex
@@ -399,7 +399,7 @@ async def test_every_write_shows_in_the_version_whatever_the_clock_of_the_files(
     for number in range(3):
         await writer.put_records([record("a.md")])
         tick = written if age == 0 else written + number
-        os.utime(tmp_path / chroma.DATABASE, ns=(tick, tick))
+        os.utime(tmp_path / chroma_folder.FILE, ns=(tick, tick))
         seen.append(await reader.version())
         assert await reader.version() == await writer.version() == seen[-1]
     assert len(set(seen)) == 3
@@ -518,9 +518,7 @@ async def test_a_publication_that_is_cut_short_counts(tmp_path: Path, monkeypatc
     await restarted.rebuild()
     assert await holds(running) == new
     await (await restarted.rebuild()).publish()
-    client = chromadb.PersistentClient(str(tmp_path), settings=restarted._client.get_settings())
-    assert len(client.list_collections()) == 2
-    client.close()
+    assert len(restarted._client.list_collections()) == 2
     for one in (running, index, restarted):
         await one.close()
 
@@ -532,6 +530,25 @@ async def test_chunks_are_counted_by_document(index: VectorIndex, monkeypatch: p
     chunks = [chunk(n) for n in range(3)] + [chunk(n, "other.md") for n in range(2)]
     await index.upsert(chunks, np.stack([axis(n) for n in range(5)]))
     assert await index.chunk_counts() == {"faq.md": 3, "other.md": 2}
+
+
+async def test_chromas_own_client_and_ours_open_the_same_folder(tmp_path: Path) -> None:
+    ours = ChromaIndex(tmp_path, MODEL)
+    await ours.upsert([chunk(1)], np.stack([axis(2)]))
+    await ours.close()
+
+    theirs = chromadb.PersistentClient(str(tmp_path))
+    [chunks] = [collection for collection in theirs.list_collections() if collection.name.startswith(chroma.CHUNKS)]
+    assert chunks.configuration["hnsw"]["space"] == "cosine"
+    found = chunks.get(include=["documents", "embeddings"])
+    assert (found["ids"], found["documents"]) == ([chunk(1).id], [chunk(1).text])
+    assert np.array_equal(found["embeddings"], [axis(2)])
+    chunks.update(ids=found["ids"], documents=["Written by Chroma."], embeddings=[axis(3)])
+    theirs.close()
+
+    [match] = await ours.query(axis(3), limit=1)
+    assert (match.chunk.text, match.distance) == ("Written by Chroma.", pytest.approx(0, abs=1e-6))
+    await ours.close()
 
 
 async def test_chromas_own_client_reads_what_ours_wrote_on_a_server(chroma_server: ChromaServer) -> None:
