@@ -32,7 +32,8 @@ class Aim(NamedTuple):
     def distance(self, found: float) -> float:
         """The distance to the question (0 … 2) of a chunk at this cosine distance to `vector`.
 
-        For question q, chunk d and mean m: 1 - (q·d - SHARE · (m·d - m·m)), which a usual chunk keeps as it was.
+        For question q, chunk d and mean m: 1 - (q·d - SHARE · (m·d - m·q)). A chunk that is as near to the mean as the
+        question keeps its distance, so that a question about something else stays far from everything.
         """
         return min(max(1 - self.scale * (1 - found) - self.offset, 0.0), 2.0)
 

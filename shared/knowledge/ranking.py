@@ -41,7 +41,7 @@ CODE_BONUS = 0.5
 good candidates. In a longer question it counts in proportion to `ABOUT_CODE`."""
 COVERAGE_SHARE, TOPIC_SHARE, BACKGROUND = 0.2, 0.3, 0.4
 """What a passage's `lead` counts beside its cosine: coverage and topic, less this part of the candidates' mean."""
-RELEVANCE_LEAD, RELEVANCE_BIAS = 5.92, -5.10
+RELEVANCE_LEAD, RELEVANCE_BIAS = 5.48, -4.73
 """Logistic regression of "its document answers the question" on the lead: six passages a question, each question once
 with the documents that answer it and once without, in four public sets of equal weight."""
 RELEVANCE_CODE = 2.0

@@ -25,7 +25,7 @@ def test_a_distance_counts_what_a_passage_has_in_common_with_all_others_by_half(
     aimed = aim(question, mean)
     assert np.linalg.norm(aimed.vector) == pytest.approx(1, abs=1e-5)
     for passage in passages:
-        common = SHARE * (mean @ passage - mean @ mean)
+        common = SHARE * (mean @ passage - mean @ question)
         expected = min(max(1 - (question @ passage - common), 0), 2)
         assert aimed.distance(1 - float(aimed.vector @ passage)) == pytest.approx(expected, abs=1e-5)
 
