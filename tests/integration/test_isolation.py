@@ -383,7 +383,8 @@ class Story(RuleBasedStateMachine):
         response = self.send(method, path, session.token, json=BODY)
         assert response.status_code == 404 or (method == "DELETE" and response.status_code in (200, 204))
         if response.status_code == 200:
-            assert set(response.json().values()) == {0}
+            erased = response.json()
+            assert {erased[kind] for kind in ("conversations", "messages", "tickets", "facts")} == {0}
 
 
 Story.TestCase.settings = settings(

@@ -120,12 +120,12 @@ def _parts(pages: Sequence[Page]) -> Iterator[Part]:
 
 
 def _merged(blocks: Iterator[_Block | Grid]) -> list[_Block | Grid]:
-    """A table that goes on over pages is one."""
+    """A table that goes on over pages is one; its header is told once."""
     merged: list[_Block | Grid] = []
     for block in blocks:
         above = merged[-1] if merged else None
         if isinstance(block, Grid) and isinstance(above, Grid) and _continues(above, block):
-            repeated = int(block.rows[0] == above.rows[0])
+            repeated = int(block.rows[0] == above.rows[0] and block.pages[0] > above.pages[-1])
             above.rows += block.rows[repeated:]
             above.pages += block.pages[repeated:]
         elif isinstance(block, Grid) or _text(block):

@@ -6,6 +6,7 @@ given, which for nearly all producers of PDF is the order of reading, columns in
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -121,7 +122,9 @@ def _gaps(words: Sequence[Word]) -> list[float]:
 
 def _rows(words: Sequence[Word], heights: Sequence[float], borders: Sequence[float]) -> list[list[str]]:
     """The cells between the rules. A band that holds many lines, with few rules, is as many rows."""
-    bands = [[word for word in words if low <= word.y + word.size / 4 < high] for low, high in pairwise(heights)]
+    # The outermost rules bound nothing: a word may stand on one of them, or a little beyond.
+    edges = [-math.inf, *heights[1:-1], math.inf]
+    bands = [[word for word in words if low <= word.y + word.size / 4 < high] for low, high in pairwise(edges)]
     rows: list[list[str]] = []
     for band in reversed(bands):
         lines = _by_height(band)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.knowledge.markdown import join
@@ -35,7 +35,12 @@ RULES = st.lists(
 )
 
 
+ON_THE_RULE = [Word("a", 0, 3, 0, 6, False), Word("a", 0, 3, 5, 6, False), Word("b", 9, 12, 524, 6, False)]
+"""The last one stands on the upper edge of a table with two rules across and one down."""
+
+
 @given(words(), RULES, RULES)
+@example(ON_THE_RULE, [(0, 27, 0), (0, 9, 525)], [(0, 523, 0)])
 def test_no_letter_of_a_page_is_lost_or_told_twice(found: list[Word], across: list, down: list) -> None:
     letters = Counter("".join(word.text for word in found))
     text = to_markdown([Page(842, found, across, [(x, low, high) for low, high, x in down])])
