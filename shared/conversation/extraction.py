@@ -31,7 +31,7 @@ from shared.conversation.parts import (
 )
 from shared.conversation.query import questions_in
 from shared.conversation.vocabulary import meant
-from shared.knowledge.terms import codes, terms
+from shared.knowledge.terms import code_pattern, codes, terms
 
 MAX_QUESTIONS = 2
 """Of one message that are answered."""
@@ -167,7 +167,7 @@ def _score(part: Part, asked: Asked) -> float:
 
 def _with_code(wanted: Sequence[str], places: Sequence[Place], asked: Asked) -> Part | None:
     """The row or sentence that holds the code and most of the question; a sentence with the one after it."""
-    patterns = [re.compile(rf"(?<![\w-]){re.escape(code)}(?![\w-])", re.IGNORECASE) for code in wanted]
+    patterns = [re.compile(rf"(?<![\w-]){code_pattern(code)}(?![\w-])", re.IGNORECASE) for code in wanted]
     best: tuple[float, Part] | None = None
     entry, mentions = False, 0
     for place in places:

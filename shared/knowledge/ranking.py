@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from shared.knowledge.index import Chunk, Match
 from shared.knowledge.question import Parts
-from shared.knowledge.terms import terms, words
+from shared.knowledge.terms import code_pattern, spellings, terms, words
 
 Array = NDArray[np.float64]
 
@@ -272,17 +272,18 @@ def _found(wanted: Sequence[str], matches: Sequence[Match]) -> list[tuple[str, .
     if not wanted:
         return [()] * len(matches)
     # The pattern is slow where a code does not even occur.
-    patterns = [(code, code.lower(), _pattern(code)) for code in wanted]
+    patterns = [(code, [one.lower() for one in spellings(code)], _pattern(code)) for code in wanted]
     lowered = [match.chunk.embedded_text.lower() for match in matches]
     return [
-        tuple(code for code, small, pattern in patterns if small in text and pattern.search(text)) for text in lowered
+        tuple(code for code, small, pattern in patterns if any(one in text for one in small) and pattern.search(text))
+        for text in lowered
     ]
 
 
 def _pattern(code: str) -> re.Pattern[str]:
     """The code as a word of its own: `2.3` neither in `2.3.1` nor in `12.3`, but in `v2.3`."""
     version = "v?" if code[0].isdigit() else ""
-    return re.compile(rf"(?<![\w-])(?<!\w\.){version}{re.escape(code)}(?![\w-]|\.\w)", re.IGNORECASE)
+    return re.compile(rf"(?<![\w-])(?<!\w\.){version}{code_pattern(code)}(?![\w-]|\.\w)", re.IGNORECASE)
 
 
 def _leads(evidence: Array, topic: Array) -> Array:

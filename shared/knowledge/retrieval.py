@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import astuple
 
@@ -29,7 +28,7 @@ from shared.knowledge.index import Match, VectorIndex
 from shared.knowledge.question import Parts, Question, parts, query_vector
 from shared.knowledge.ranking import Passage, rank
 from shared.knowledge.selection import select
-from shared.knowledge.terms import codes
+from shared.knowledge.terms import codes, spellings
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +44,6 @@ CODE_CANDIDATES = 20
 """Chunks taken for a code: more than are asked for, because `2.3` is also found in `12.3` and `2.31`."""
 CACHED_RESULTS = 250
 """Results that are kept: some 3 MB with six passages each."""
-
-_HEX = re.compile("0x", re.IGNORECASE)
 
 
 class Retriever:
@@ -124,10 +121,8 @@ class Retriever:
         return admitted[:CANDIDATES]
 
     async def _containing(self, code: str, vector: Vectors, filters: Filters) -> Sequence[Match]:
-        """A document may print `ERR-1042` or `0x1F`, and the customer type `err-1042` or `0X1f`."""
         limit = CANDIDATES if filters else CODE_CANDIDATES
-        capitals = code.upper().replace("0X", "0x", 1) if _HEX.match(code) else code.upper()
-        for spelling in dict.fromkeys((code, capitals, code.lower())):
+        for spelling in spellings(code):
             found = await self._index.containing(spelling, vector, limit=limit)
             if admitted := [match for match in found if admits(filters, match.chunk.metadata)]:
                 return admitted[:CODE_CANDIDATES]

@@ -25,6 +25,9 @@ _CODE = re.compile(
     r"|0[xX][0-9A-Fa-f]+"
     r")(?<![.-])"
 )
+_HEX = re.compile("0x", re.IGNORECASE)
+# Where letters and digits meet, a hyphen is written or not.
+_JOINTS = re.compile(r"(?<=[A-Za-z])[-_]?(?=\d)|(?<=\d)[-_]?(?=[A-Za-z])")
 _stemmer: Any = cast("Any", snowballstemmer).stemmer("english")
 _at_work = Lock()
 """The stemmer keeps the word that it works on in itself, and searches run in several threads."""
@@ -51,6 +54,20 @@ def terms(text: str) -> list[str]:
 
 def _content_words(text: str) -> list[str]:
     return [word for word in _WORD.findall(text.lower().replace("’", "'")) if word not in _STOP]
+
+
+def spellings(code: str) -> list[str]:
+    """How a document may print what a customer types: `ERR-1042` for `err-1042` or `err1042`, `0x1F` for `0X1f`."""
+    if _HEX.match(code):
+        return list(dict.fromkeys((code, code.upper().replace("0X", "0x", 1), code.lower())))
+    parts = _JOINTS.split(code.upper())
+    other = "-".join(parts) if "".join(parts) == code.upper() else "".join(parts)
+    return list(dict.fromkeys((code, code.upper(), code.lower(), other)))
+
+
+def code_pattern(code: str) -> str:
+    """A regular expression for the code in all its spellings but for capitals."""
+    return re.escape(code) if _HEX.match(code) else "[-_]?".join(map(re.escape, _JOINTS.split(code)))
 
 
 def codes(text: str) -> list[str]:

@@ -1,10 +1,11 @@
+import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.knowledge.terms import codes, terms
+from shared.knowledge.terms import code_pattern, codes, spellings, terms
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,24 @@ from shared.knowledge.terms import codes, terms
 )
 def test_codes(text: str, found: list[str]) -> None:
     assert codes(text) == found
+
+
+@pytest.mark.parametrize(
+    ("typed", "printed"),
+    [
+        *[("err-1042", "ERR-1042"), ("err1042", "ERR-1042"), ("E-21", "E21"), ("e21", "E-21")],
+        *[("KX4410B", "KX-4410-B"), ("kx-4410-b", "KX4410B"), ("0X1f3c", "0x1F3C"), ("V2.3.1", "v2.3.1")],
+    ],
+)
+def test_a_code_may_be_typed_in_other_ways_than_it_is_printed(typed: str, printed: str) -> None:
+    assert printed in spellings(typed)
+    assert re.fullmatch(code_pattern(typed), printed, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(("typed", "printed"), [("E21", "E2-1"), ("2.3.1", "2-3-1"), ("ERR-10", "ERR-1-0")])
+def test_digits_are_not_taken_apart(typed: str, printed: str) -> None:
+    assert printed not in spellings(typed)
+    assert not re.fullmatch(code_pattern(typed), printed)
 
 
 def test_terms_are_stemmed_content_words() -> None:
