@@ -14,7 +14,7 @@ import numpy as np
 from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import Filters, admits
-from shared.knowledge.index import Chunk, DocumentRecord, Match
+from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, Match
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -124,8 +124,9 @@ class InMemoryIndex:
     async def count(self) -> int:
         return len(self.used.chunks)
 
-    async def mean(self) -> Vectors | None:
-        return np.mean(list(self.used.vectors.values()), axis=0) if self.used.vectors else None
+    async def sample(self) -> Vectors:
+        vectors = np.array(list(self.used.vectors.values()), np.float32)
+        return vectors[:: len(vectors) // SAMPLED + 1]
 
     async def version(self) -> str:
         return self.used.version

@@ -152,12 +152,12 @@ class ChromaIndex:
     async def count(self) -> int:
         return await self._run(self._count)
 
-    async def mean(self) -> Vectors | None:
-        def work() -> Vectors | None:
+    async def sample(self) -> Vectors:
+        def work() -> Vectors:
             ids: Sequence[str] = self._chunks.get(include=[])["ids"]
             some = ids[:: math.ceil(len(ids) / SAMPLED) or 1]
             found: Any = self._chunks.get(ids=some, include=["embeddings"])["embeddings"] if some else []
-            return np.mean(np.asarray(found, np.float32), axis=0) if len(found) else None
+            return np.asarray(found, np.float32)
 
         return await self._run(work)
 

@@ -167,14 +167,14 @@ class CosmosVectorIndex:
     async def count(self) -> int:
         return await self._count(await self._used())
 
-    async def mean(self) -> Vectors | None:
+    async def sample(self) -> Vectors:
         # In the order of the partitions, which is that of their hashes: of documents by chance.
         rows: Any = await self._select(
             await self._used(),
             "SELECT TOP @limit VALUE c.vector FROM c WHERE c.generation = @generation",
             limit=SAMPLED,
         )
-        return np.mean(np.asarray(rows, np.float32), axis=0) if rows else None
+        return np.asarray(rows, np.float32)
 
     async def chunk_counts(self) -> Mapping[str, int]:
         rows: Any = await self._select(

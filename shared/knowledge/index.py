@@ -18,7 +18,7 @@ from shared.knowledge.filters import Filters
 Scalar = str | int | float | bool
 
 SAMPLED = 512
-"""Chunks that stand for all in their mean: of four public sets, nDCG@10 is within .001 of what all of them give."""
+"""Chunks that stand for all: with their mean, nDCG@10 of four public sets is within .001 of what that of all gives."""
 
 
 class DocumentStatus(StrEnum):
@@ -124,8 +124,8 @@ class VectorIndex(Protocol):
         """Number of chunks."""
         ...
 
-    async def mean(self) -> Vectors | None:
-        """The mean of the chunks' vectors, or of `SAMPLED` of them. Shape: (dimensions,). None if there are none."""
+    async def sample(self) -> Vectors:
+        """The chunks' vectors, or those of at most `SAMPLED` of them from all over. Shape: (chunks, dimensions)."""
         ...
 
     async def chunk_counts(self) -> Mapping[str, int]:

@@ -30,7 +30,6 @@ from shared.escalation import servicebus
 from shared.escalation.blob import BlobTranscriptStore
 from shared.escalation.queue import QUEUES, REQUESTS, QueueMessage
 from shared.knowledge.blob import BlobDocumentStore
-from shared.push import webpubsub
 from shared.services import Services
 from shared.settings import Settings
 from tests.contract.push import Listener
@@ -172,7 +171,7 @@ async def test_web_pubsub_makes_clients_tokens_for_the_apps_identity(
     credentials: list[Credential], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = partial(WebPubSubServiceClient, connection_verify=False)
-    monkeypatch.setattr(webpubsub, "WebPubSubServiceClient", client)
+    monkeypatch.setattr("azure.messaging.webpubsubservice.aio.WebPubSubServiceClient", client)
     own_certificate(tmp_path)
     with WebPubSubEmulator(certificate=str(tmp_path / "server.pem")) as emulator:
         app = services(tmp_path, web_pubsub_endpoint=emulator.url)
