@@ -77,11 +77,11 @@ class Retriever:
     async def _retrieve(self, question: Question, limit: int, filters: Filters | None) -> Sequence[Passage]:
         asked = parts(question)
         # The version is read before the search, so that nothing is kept under a newer version than it was found in.
-        (version, shared), vector = await asyncio.gather(self._centre.now(), self._vector(asked))
+        (version, common), vector = await asyncio.gather(self._centre.now(), self._vector(asked))
         key = json.dumps([astuple(question), limit, sorted((filters or {}).items())])
         found = self._results.get(key, version=version)
         if found is None:
-            found = await self._search(codes(question.text)[:CODES], asked, aim(vector, shared), limit, filters or {})
+            found = await self._search(codes(question.text)[:CODES], asked, aim(vector, common), limit, filters or {})
             self._results.put(key, found, version=version)
         if logger.isEnabledFor(logging.DEBUG):
             passages = [(passage.chunk.document, round(passage.score, 3)) for passage in found]
