@@ -107,7 +107,7 @@ class Front:
         except (_BodyTooLarge, httpx.TransportError) as error:
             # The runtime never got this request; its invocation would wait for it.
             invocation.cancel()
-            await _answer(send, 413 if isinstance(error, _BodyTooLarge) else 502)
+            await _answer(send, _refusal(error))
         finally:
             forwarding.cancel()
             hang_up.cancel()
@@ -139,7 +139,7 @@ class Front:
 
     def _request(self, scope: Scope, body: _Body, invocation_id: str) -> httpx.Request:
         headers = [
-            (name, value)
+            (name, value.strip(b" \t"))  # blanks around a value are no part of it (RFC 9110 §5.5), and not sent on
             for name, value in scope["headers"]
             if name not in _HOP_BY_HOP and name not in (INVOCATION_ID, FORWARDED_FOR)
         ]
@@ -227,6 +227,12 @@ def _content_length(scope: Scope) -> int:
 
 def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _refusal(error: Exception) -> int:
+    if isinstance(error, _BodyTooLarge):
+        return 413
+    return 400 if isinstance(error, httpx.LocalProtocolError) else 502  # it may not be sent as the client sent it
 
 
 async def _answer(send: Send, status: int) -> None:

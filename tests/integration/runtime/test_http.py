@@ -131,6 +131,24 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(app):
         assert connection.recv(100).startswith(b"HTTP/1.1 413")
 
 
+def exchanged(app: Hosted, header: bytes) -> bytes:
+    """The answer to a request with this line, which clients would not send."""
+    with socket.create_connection(("127.0.0.1", app.port)) as connection:
+        connection.sendall(b"GET /scope/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + header + b"\r\n\r\n")
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_blanks_around_a_header_are_no_part_of_it(app):
+    head, body = exchanged(app, b"Authorization: \t Bearer \t").split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b'"authorization":"Bearer"' in body.replace(b" ", b"")
+
+
+@pytest.mark.parametrize("value", [b"a\x00b", b"a\x01b", b"a\x7fb", b"a\rb"])
+def test_a_header_with_control_characters_is_the_clients_fault(app, value):
+    assert exchanged(app, b"X-Header: " + value).startswith(b"HTTP/1.1 400")
+
+
 def test_many_requests_at_once(app):
     with app.client() as client:
         streams = [client.stream("GET", "/two-chunks") for _ in range(30)]
