@@ -35,7 +35,7 @@ class Route:
             raise ValueError(f"{function.name}: cannot serve the route {template!r}")
         return cls(
             function=function,
-            pattern=re.compile(f"/{expression}{re.escape(rest)}/?", re.IGNORECASE),
+            pattern=re.compile(f"/{expression}{re.escape(rest)}/?", re.IGNORECASE | re.DOTALL),
             methods=frozenset(method.upper() for method in function.trigger.get("methods") or ()),
             rank=tuple(2 if "{*" in segment else int("{" in segment) for segment in template.split("/")),
         )

@@ -35,6 +35,7 @@ ROUTES = Routes(
         ("DELETE", "/items/7", "anything", {"path": "items/7"}),
         ("GET", "/", "anything", {"path": ""}),
         ("GET", "/a/b/c", "anything", {"path": "a/b/c"}),
+        ("GET", "/a\nb", "anything", {"path": "a\nb"}),
     ],
 )
 def test_the_most_literal_route_answers(method: str, path: str, name: str, parameters: dict[str, str]) -> None:
