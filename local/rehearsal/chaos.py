@@ -160,11 +160,14 @@ def _check_sources(play: Play, asked: float, documents: set[str]) -> None:
 
 
 async def _answer(play: Play) -> None:
-    """Every other ticket is worked on by a person."""
+    """Every other ticket is worked on by a person, who knows of it from the helpdesk: one that is resolved sooner is
+    no news there, and would be missed."""
     for number in count():
         if (ticket_id := await play.unresolved.get()) is None:
             return
         if number % 2 == 0:
+            with suppress(TimeoutError):  # `_count` tells that it is lost
+                await play.helpdesk.ticket(ticket_id, seconds=SETTLE_SECONDS)
             reply = f"This is Ada about {ticket_id}."
             await play.operator.help(ticket_id, reply, play.report.tried)
             play.tickets[ticket_id].replies.append(reply)
