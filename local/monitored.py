@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +28,8 @@ from typing import Any
 
 import httpx
 import yaml
+from websockets import Subprotocol
+from websockets.sync.client import connect
 
 from emulators.processes import ServerProcess
 from shared.settings import ROOT
@@ -36,6 +39,8 @@ PASSWORD = "correct horse battery staple"  # noqa: S105 - of an account that liv
 SCRAPE_SECONDS = 2
 HOLIDAY = (0.45, 0.6)
 """The part of the time in which the model fails."""
+PAGES = 12
+"""Customers' pages that stay open, the newest ones."""
 OTHERS = ("Which of your colours sings best?", "Do you repair bicycles?", "What is the capital of Peru?")
 HUMAN = ("I want to talk to a human please", "This is a complaint: the grinder caught fire", "I will call my lawyer")
 
@@ -119,18 +124,26 @@ def play(client: httpx.Client, documents: Path, minutes: float) -> None:
     signed_in = client.post("/auth/login", json={"username": "ada", "password": PASSWORD}).raise_for_status().json()
     operator = {"Authorization": f"Bearer {signed_in['access_token']}"}
     chance, begin, number = random.Random(7), time.monotonic(), 0  # noqa: S311 - the same traffic every time
+    pages = deque[contextlib.ExitStack]()
     while (passed := (time.monotonic() - begin) / (minutes * 60)) < 1:
         number += 1
         Model.failing = HOLIDAY[0] < passed < HOLIDAY[1]
         with contextlib.suppress(httpx.HTTPStatusError):  # a refusal is traffic, too
-            one_conversation(client, operator, chance, questions)
+            pages.append(one_conversation(client, operator, chance, questions))
+        if len(pages) > PAGES:
+            pages.popleft().close()
         if number % 6 == 0:
             (documents / f"notice-{number}.md").write_text(f"# Notice {number}\n\nThe shop closes at {number % 12}.\n")
         client.get("/nowhere")
         time.sleep(0.1 if 0.2 < passed < 0.4 or passed > 0.75 else 1.5)
+    for page in pages:
+        page.close()
 
 
-def one_conversation(client: httpx.Client, operator: dict[str, str], chance: random.Random, asked: list[str]) -> None:
+def one_conversation(
+    client: httpx.Client, operator: dict[str, str], chance: random.Random, asked: list[str]
+) -> contextlib.ExitStack:
+    """Returns the customer's page, which stays open and hears what is pushed until it is closed."""
     started = client.post("/chat/sessions").raise_for_status().json()
     path, headers = f"/chat/sessions/{started['session_id']}", {"Authorization": f"Bearer {started['token']}"}
 
@@ -155,6 +168,10 @@ def one_conversation(client: httpx.Client, operator: dict[str, str], chance: ran
         client.post(f"{desk}/replies", json={"message": "Ada here."}, headers=operator).raise_for_status()
         client.post(f"{path}/messages", data={"message": "Thank you"}, headers=headers).raise_for_status()
         client.post(f"{desk}/resolve", headers=operator).raise_for_status()
+    where = client.post(f"{path}/negotiate", headers=headers).raise_for_status().json()
+    page = contextlib.ExitStack()
+    page.enter_context(connect(where["url"], subprotocols=[Subprotocol(where["protocol"])]))
+    return page
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
