@@ -82,7 +82,7 @@ class Witness(ExtractiveChatClient):
 
 
 def make_services(folder: Path, **changes: Any) -> Services:
-    limits = dict.fromkeys(("sessions_per_minute", "messages_per_minute", "logins_per_minute"), PLENTY)
+    limits = {name: PLENTY for name in Settings.model_fields if name.endswith("_per_minute")}
     options: Any = {"data_dir": folder, "token_secret": SECRET, "identity_keys": IDENTITY_KEYS} | limits | changes
     services = Services(Settings(**options))
     witness = Witness(function_invocation_configuration=TOOL_LOOP)
