@@ -174,7 +174,8 @@ def _unmarked(text: str) -> str:
 def _score(part: Part, asked: Asked) -> float:
     place = part.place
     share = asked.share(part.under_headings)
-    about = HEADING_WEIGHT * max(asked.likeness(heading) for heading in place.read)
+    read = [*place.read, *(part.looked_up.place.read if part.looked_up else ())]
+    about = HEADING_WEIGHT * max(asked.likeness(heading) for heading in read)
     said = TEXT_WEIGHT * asked.share(part.said)
     all_named = ALL_NAMED if asked.weights.keys() - LIGHT <= part.under_headings else 0.0
     return share + about + said + all_named + place.passage.relevance + (LEAST_SHARE if place.first else 0)
