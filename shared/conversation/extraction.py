@@ -177,7 +177,7 @@ def _score(part: Part, asked: Asked) -> float:
     read = [*place.read, *(part.looked_up.place.read if part.looked_up else ())]
     about = HEADING_WEIGHT * max(asked.likeness(heading) for heading in read)
     said = TEXT_WEIGHT * asked.share(part.said)
-    all_named = ALL_NAMED if asked.weights.keys() - LIGHT <= part.under_headings else 0.0
+    all_named = ALL_NAMED if asked.named <= part.under_headings else 0.0
     return share + about + said + all_named + place.passage.relevance + (LEAST_SHARE if place.first else 0)
 
 

@@ -100,7 +100,7 @@ class Part:
         looked_up = self.looked_up.under_headings if self.looked_up else frozenset[str]()
         return looked_up.union(*(block.said for block in self.blocks))
 
-    @property
+    @cached_property
     def under_headings(self) -> frozenset[str]:
         """What is said, with what the headings above say."""
         return self.place.headings | self.said
@@ -119,6 +119,11 @@ class Asked:
     own: frozenset[str]
     before: tuple[frozenset[str], ...]
     weights: dict[str, float]
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """What all these messages are about."""
+        return frozenset(self.weights) - LIGHT
 
     def share(self, said: frozenset[str]) -> float:
         """How much of the question (0 … 1) these terms are."""
