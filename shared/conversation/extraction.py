@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import replace
 from itertools import pairwise
 
 from shared.conversation.blocks import sections
@@ -113,6 +114,8 @@ def _answer(
         title = best.place.passage.title
         told_more = [part for part in parts if part.place.passage.title == title and not only_opens(part, asked)]
         best = max(told_more, key=score, default=best)
+    if best.looked_up and talk.knows(replace(best, looked_up=None)):
+        return _render(best.looked_up, best.looked_up.place.section.heading)
     pieces = _render(best, _title(best, question))
     if best.looked_up:
         pieces[-1] += "\n\n"

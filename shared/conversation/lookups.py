@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shared.conversation.parts import LEAST_NAMED, Asked, Part, Place
-from shared.conversation.vocabulary import meant
 
 
 def looked_up(parts: Sequence[Part], places: Sequence[Place], asked: Asked) -> Iterator[Part]:
     """Each part that is a single row, with the row of another table that says most of what it leaves open."""
     for part in parts:
         row = part.blocks[-1]
-        missing = asked.weights.keys() - part.said - meant(part.place.section.heading)
+        missing = asked.weights.keys() - part.under_headings
         if row.kind != "table" or len(row.lines) != 1 or not missing:
             continue
-        keys = [cell for cell in row.cells[0] if cell.isdisjoint(asked.weights) and not all(map(str.isdigit, cell))]
+        keys = [cell for cell in row.cells[0] if not all(map(str.isdigit, cell))]
         found = [
             (share, other)
             for other in _rows_about(keys, places)
-            if (share := asked.share(other.said & missing)) >= LEAST_NAMED
+            if (share := asked.share(other.under_headings & missing)) >= LEAST_NAMED
             and other.blocks[0].lines != row.lines
         ]
         if found:
