@@ -1,7 +1,8 @@
 """Answers that stand in two tables: the row that the question names says what to look up in the other one.
 
-"What does delivery to Norway cost?" — in one table Norway is in Zone 4, in the other Zone 4 costs €14.95. The second
-row belongs to the first if its first cell, what it is about, is all that a cell of the first row says.
+"What does delivery to Norway cost?": in one table Norway is in Zone 4, in the other Zone 4 costs €14.95. The second row
+goes on from the first if its own first cell, what it is about, is what a cell of the first row says, or names that
+beside others ("Zones 4 and 5").
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ def looked_up(parts: Sequence[Part], places: Sequence[Place], asked: Asked) -> I
         missing = asked.weights.keys() - part.under_headings
         if row.kind != "table" or len(row.lines) != 1 or not missing:
             continue
+        # A mere number counts something else in another table.
         keys = [cell for cell in row.cells[0] if not all(map(str.isdigit, cell))]
         found = [
             (share, other)
