@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Literal
 
 from shared.conversation.sentences import spans
-from shared.conversation.tables import Row, rows
+from shared.conversation.tables import JOINT, Row, rows
 from shared.conversation.vocabulary import meant
 from shared.knowledge import markdown
-from shared.knowledge.chunking import COMMA, SEPARATOR
+from shared.knowledge.chunking import SEPARATOR, columns_as_heading
 from shared.knowledge.terms import codes
 
 Kind = Literal["paragraph", "list", "table", "code", "heading"]
@@ -66,6 +66,12 @@ class Block:
         return meant(" ".join(self.columns))
 
     @cached_property
+    def cells(self) -> Sequence[Sequence[frozenset[str]]]:
+        """What the cells of each row say, without the names of their columns."""
+        named = tuple(f"{name}: " for name in self.columns if name)
+        return [[meant(_unnamed(cell, named)) for cell in line.split(JOINT)] for line in self.lines]
+
+    @cached_property
     def in_order(self) -> bool:
         """Whether these are steps, of which none is worth much without the others."""
         return self.kind == "list" and any((item := _ITEM.match(line)) and item["number"] for line in self.lines)
@@ -111,6 +117,10 @@ class Block:
         return Block(self.kind, self.lines[start:end], self.columns)
 
 
+def _unnamed(cell: str, names: Sequence[str]) -> str:
+    return next((cell.removeprefix(name) for name in names if cell.startswith(name)), cell)
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """`heading` is the lowest one above the blocks, empty if that is the document's title."""
@@ -130,7 +140,7 @@ def _sections(text: str, breadcrumb: str) -> Iterator[Section]:
     found = {row.start: row for row in rows(text, breadcrumb)}
     first = next(iter(found.values()), None)
     _, *crumbs = breadcrumb.split(SEPARATOR)
-    if crumbs and first and crumbs[-1] == COMMA.join(first.columns):
+    if crumbs and first and crumbs[-1] == columns_as_heading(first.columns):
         del crumbs[-1]  # the columns of a table that is cut
     heading, start = crumbs[-1] if crumbs else "", 0
     for at, end, _, following in [*markdown.headings(text), (len(text), 0, 0, "")]:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from shared.conversation.sentences import spans
 from shared.knowledge.chunking import SEPARATOR
-from shared.knowledge.terms import terms
+from shared.knowledge.terms import codes, terms
 
 ANSWERABLE = 0.2
 """Least confidence to answer. It is where an answer is worth its risk if nine in ten of the questions asked are covered
@@ -107,9 +107,10 @@ def asks_back(message: str) -> bool:
 
 def _options(question: str, found: Sequence[Found]) -> tuple[str, ...]:
     """The titles of the documents that a vague question may mean; empty unless there are several, or if the title of
-    one says all that the question does, or else one of its headings, and that of no other."""
+    one says all that the question does, or else one of its headings, and that of no other. A code ("E-05?") is not
+    vague."""
     words = frozenset(terms(question))
-    if len(words) > VAGUE:
+    if len(words) > VAGUE or codes(question):
         return ()
     titled = {passage.title for passage in found if words.issubset(terms(passage.title))}
     if len(titled or {passage.title for passage in found if passage.says(words)}) == 1:

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import replace
 from itertools import pairwise
 
 from shared.conversation.blocks import sections
+from shared.conversation.lookups import looked_up
 from shared.conversation.parts import (
     FEW,
+    LIGHT,
     NEARLY,
     REFERS_BACK,
     Asked,
@@ -30,8 +33,8 @@ from shared.conversation.parts import (
     part_of,
 )
 from shared.conversation.query import questions_in
-from shared.conversation.vocabulary import meant
-from shared.knowledge.terms import code_pattern, codes, terms
+from shared.conversation.vocabulary import DURATION, meant
+from shared.knowledge.terms import code_pattern, codes
 
 MAX_QUESTIONS = 2
 """Of one message that are answered."""
@@ -43,20 +46,26 @@ TEXT_WEIGHT = 0.25
 TOLD_WEIGHT = 0.5
 """Against what was told just before, in a follow-up."""
 LEAST_SHARE = 0.25
-"""A section of a passage further down the ranking is preferred only if it covers this much more of the question."""
+"""A section of a passage further down the ranking is preferred only if it covers this much more of the question …"""
+ALL_NAMED = 0.25
+"""… or says all that the question names, as opening words that speak of the same thing in general do not."""
 
 _CITATION = re.compile(r"\s*\[\d{1,3}\]")
-# Words that say how something is asked, not what about.
-_LIGHT = frozenset(
-    terms("long much many often far take get got keep need want like go make give let use know tell see say")
-)
 
 
-def extract(question: str, candidates: Sequence[Candidate], *, before: Sequence[str] = (), told: str = "") -> list[str]:
+def extract(
+    question: str,
+    candidates: Sequence[Candidate],
+    *,
+    before: Sequence[str] = (),
+    told: str = "",
+    certain: bool = False,
+) -> list[str]:
     """The answer in pieces that, joined, are its Markdown; each sentence ends with its citation. Empty: no answer.
 
     `candidates` are in order of rank. `before` are the customer's earlier messages that this one needs, newest first;
-    `told` is the answer that it follows. A second question of the message is answered like a follow-up.
+    `told` is the answer that it follows. A second question of the message is answered like a follow-up. `certain`: only
+    by what says all that the question names.
     """
     places = [
         Place(candidate, section, first=i == 0)
@@ -64,7 +73,7 @@ def extract(question: str, candidates: Sequence[Candidate], *, before: Sequence[
         for section in sections(candidate.text, candidate.heading)
     ]
     first, *others = questions_in(question)
-    pieces = _answer(first, places, before, told)
+    pieces = _answer(first, places, before, told, certain=certain)
     for other in others[: MAX_QUESTIONS - 1]:
         more = _answer(other, places, [first], "".join(pieces), certain=True)
         if pieces and more:
@@ -76,17 +85,19 @@ def extract(question: str, candidates: Sequence[Candidate], *, before: Sequence[
 def _answer(
     question: str, places: Sequence[Place], before: Sequence[str], told: str, *, certain: bool = False
 ) -> list[str]:
-    """`certain`: only if it surely answers, and was not told."""
+    """`certain`: only by what says all that the question names, and was not told."""
     asked = asked_for(question, before, places)
-    wanted = codes(question if certain else " ".join([question, *before]))
-    if wanted and (found := _with_code(wanted, places, asked)):
-        return _render(found)
     talk = _Talk(told if before else "", places)
+    wanted = codes(question if certain else " ".join([question, *before]))
+    found = _with_code(wanted, places, asked) if wanted else None
+    if found and (not certain or talk.goes_on(found, asked)):
+        return _render(found)
     parts = [
         talk.narrowed(part, asked)
         for place, following in pairwise([*places, None])
         if place and (part := part_of(place, following, asked)).blocks
     ]
+    parts += [*looked_up(parts, places, asked)]
     if before:
         parts = [part for part in parts if talk.is_about(part, asked)] or parts
     if certain:
@@ -103,7 +114,13 @@ def _answer(
         title = best.place.passage.title
         told_more = [part for part in parts if part.place.passage.title == title and not only_opens(part, asked)]
         best = max(told_more, key=score, default=best)
-    return _render(best, _title(best, question))
+    if best.looked_up and talk.knows(replace(best, looked_up=None)):
+        return _render(best.looked_up, best.looked_up.place.section.heading)
+    pieces = _render(best, _title(best, question))
+    if best.looked_up:
+        pieces[-1] += "\n\n"
+        pieces += _render(best.looked_up, best.looked_up.place.section.heading)
+    return pieces
 
 
 class _Talk:
@@ -120,26 +137,26 @@ class _Talk:
     def is_about(self, part: Part, asked: Asked) -> bool:
         """Whether it says something of what the follow-up names ("and to Norway?"), or, if that names nothing ("how
         long does it take?"), is of the document that the last answer was from."""
-        if named := asked.own - _LIGHT:
-            return not named.isdisjoint(part.place.headings | part.said)
+        if named := asked.own - LIGHT - {DURATION}:
+            return not named.isdisjoint(part.under_headings)
         return part.place.passage.title in self._titles
 
     def goes_on(self, part: Part, asked: Asked) -> bool:
-        """Whether it certainly says what the next question of the same message names: all of it, and a single word only
-        in the same document."""
-        named = asked.own - _LIGHT
-        said = bool(named) and named <= part.place.headings | part.said
+        """Whether it certainly says what the question names: all of it, and a single word only in the document of the
+        last answer."""
+        named = asked.own - LIGHT
+        said = bool(named) and named <= part.under_headings
         return said and not self.knows(part) and (len(named) > 1 or part.place.passage.title in self._titles)
 
     def knows(self, part: Part) -> bool:
         """Whether all of it was told."""
-        return all(self._knows(line) for block in part.blocks for line in block.lines)
+        return all(self._knows(line) for block in part.all_blocks for line in block.lines)
 
     def narrowed(self, part: Part, asked: Asked) -> Part:
         """Of what was just told, the sentences that the follow-up itself is about; all of it, if there are none."""
         if not self.knows(part):
             return part
-        words = asked.own - part.place.headings - _LIGHT
+        words = asked.own - part.place.headings - LIGHT
         pieces = [piece for block in part.blocks for piece in block.sentences() if not piece.leads]
         shares = [asked.share(piece.said & words) for piece in pieces]
         chosen = [i for i, share in enumerate(shares) if share and share >= NEARLY * max(shares)]
@@ -159,10 +176,12 @@ def _unmarked(text: str) -> str:
 
 def _score(part: Part, asked: Asked) -> float:
     place = part.place
-    share = asked.share(place.headings | part.said)
-    about = HEADING_WEIGHT * max(asked.likeness(heading) for heading in place.read)
+    share = asked.share(part.under_headings)
+    read = [*place.read, *(part.looked_up.place.read if part.looked_up else ())]
+    about = HEADING_WEIGHT * max(asked.likeness(heading) for heading in read)
     said = TEXT_WEIGHT * asked.share(part.said)
-    return share + about + said + place.passage.relevance + (LEAST_SHARE if place.first else 0)
+    all_named = ALL_NAMED if asked.named <= part.under_headings else 0.0
+    return share + about + said + all_named + place.passage.relevance + (LEAST_SHARE if place.first else 0)
 
 
 def _with_code(wanted: Sequence[str], places: Sequence[Place], asked: Asked) -> Part | None:

@@ -152,12 +152,12 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
     decision = decide(query, found, may_ask=not unread and not _asked_back(before))
     if decision.action == "clarify":
         return [Content.from_text(question_back(decision.options))]
-    if decision.action == "answer":
-        candidates = [Candidate(p["n"], p["title"], p["text"], p["relevance"]) for p in passages]
-        earlier = [] if new else [text[:MAX_CHARS] for text in questions_before(question, before)]
-        told = next((message.text for message in reversed(before) if message.role == "assistant"), "")
-        if pieces := extract(question, candidates, before=earlier, told=told):
-            return [Content.from_text(piece) for piece in pieces]
+    candidates = [Candidate(p["n"], p["title"], p["text"], p["relevance"]) for p in passages]
+    earlier = [] if new else [text[:MAX_CHARS] for text in questions_before(question, before)]
+    told = next((message.text for message in reversed(before) if message.role == "assistant"), "")
+    certain = decision.action == "decline"
+    if pieces := extract(question, candidates, before=earlier, told=told, certain=certain):
+        return [Content.from_text(piece) for piece in pieces]
     if SEARCH in tools - called and query != question:
         return [_call(SEARCH, "query", question[:500])]  # the follow-up's own words, without the turn before it
     return [Content.from_text(NO_ANSWER)]

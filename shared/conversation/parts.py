@@ -17,6 +17,7 @@ from itertools import accumulate, groupby
 from shared.conversation.blocks import Block, Section
 from shared.conversation.vocabulary import meant
 from shared.knowledge.chunking import SEPARATOR
+from shared.knowledge.terms import terms
 
 ANSWER_CHARS = 600
 """Longest answer, about 100 words. Whole blocks are given, so one that follows a mere lead-in may run over it."""
@@ -38,6 +39,9 @@ NEARLY = 0.5
 """Of the share of the best item or sentence: others with so much are named, too. Of rows only the best are."""
 BEFORE_WEIGHT = 0.5
 """Of words that only the customer's previous message has; half of that of words of the one before it, and so on."""
+LIGHT_WEIGHT = 0.5
+LIGHT = frozenset(terms("long much many often far take get got need want like go make give let use know tell see say"))
+"""Words that say how something is asked, not what about; and what they weigh beside others."""
 
 REFERS_BACK = re.compile(
     r"\W*(?:this|these|that|those|it|they|he|she|then|yes|no|both|either|otherwise)\b", re.IGNORECASE
@@ -81,15 +85,29 @@ class Place:
 
 @dataclass(frozen=True)
 class Part:
-    """Blocks of a section that would be given; `narrowed` if they are only some sentences of what was told before."""
+    """Blocks of a section that would be given; `narrowed` if they are only some sentences of what was told before.
+
+    `looked_up` is a row of another table that goes on from the row that this is.
+    """
 
     place: Place
     blocks: tuple[Block, ...]
     narrowed: bool = False
+    looked_up: Part | None = None
 
     @cached_property
     def said(self) -> frozenset[str]:
-        return frozenset[str]().union(*(block.said for block in self.blocks))
+        looked_up = self.looked_up.under_headings if self.looked_up else frozenset[str]()
+        return looked_up.union(*(block.said for block in self.blocks))
+
+    @cached_property
+    def under_headings(self) -> frozenset[str]:
+        """What is said, with what the headings above say."""
+        return self.place.headings | self.said
+
+    @property
+    def all_blocks(self) -> tuple[Block, ...]:
+        return self.blocks + (self.looked_up.blocks if self.looked_up else ())
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,11 @@ class Asked:
     own: frozenset[str]
     before: tuple[frozenset[str], ...]
     weights: dict[str, float]
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """What all these messages are about."""
+        return frozenset(self.weights) - LIGHT
 
     def share(self, said: frozenset[str]) -> float:
         """How much of the question (0 … 1) these terms are."""
@@ -126,6 +149,8 @@ def asked_for(question: str, before: Sequence[str], places: Sequence[Place]) -> 
     asked: dict[str, float] = dict.fromkeys(sorted(own), 1.0)
     for ago, words in enumerate(earlier, start=1):
         asked = dict.fromkeys(sorted(words), BEFORE_WEIGHT**ago) | asked
+    for term in asked.keys() & LIGHT:
+        asked[term] *= LIGHT_WEIGHT
     idf = {
         term: weight * math.log(1 + len(held) / (1 + sum(term in block for block in held)))
         for term, weight in asked.items()

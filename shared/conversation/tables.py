@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from shared.knowledge import markdown
-from shared.knowledge.chunking import COMMA, SEPARATOR
+from shared.knowledge.chunking import SEPARATOR, columns_of_heading
 
 JOINT = " — "
 
@@ -35,7 +35,7 @@ def rows(content: str, heading: str) -> Sequence[Row]:
 
 
 def _rows(content: str, heading: str) -> Iterator[Row]:
-    columns = heading.rpartition(SEPARATOR)[2].split(COMMA)
+    columns = columns_of_heading(heading.rpartition(SEPARATOR)[2])
     lines = [(start, line) for start, line, code in markdown.lines(content) if not code]
     for (start, line), (_, following) in pairwise([*lines, (0, "")]):
         if not line.lstrip().startswith("|"):

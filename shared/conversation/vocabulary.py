@@ -134,17 +134,29 @@ MONTHS: Mapping[str, str] = {word: str(number) for number, words in enumerate(_M
 _ALIKE = (
     "cost price fee", "delivery deliver shipping ship shipment", "parcel package", "phone telephone", "invoice bill",
     "broken faulty defective", "delete remove erase", "buy purchase", "picture photo image", "change modify edit",
-    "repair fix", "turn switch", "begin start",
+    "repair fix", "turn switch", "begin start", "weight weigh",
 )  # fmt: skip
 _ONE: Mapping[str, str] = {stem(word): stem(row.split()[0]) for row in _ALIKE for word in row.split()}
-_HOW_MUCH = re.compile(r"how much (?=is|are|does|do|did|for|to|will|would)")
+_NOUNS: Mapping[str, str] = {
+    "much": "cost", "long": "duration", "heavy": "weight", "tall": "height", "wide": "width", "deep": "depth",
+    "hot": "temperature",
+}  # fmt: skip
+"""Questions ask with an adjective for what documents, and the columns of their tables, call by a noun."""
+_HOW = re.compile(
+    rf"how ({'|'.join(_NOUNS)})\b"
+    r"(?=\W*$| (?:is|are|was|were|do|does|did|will|would|can|could|must|should|may|have|for|to|until)\b)"
+)
+DURATION = stem("duration")
+"""Said by whatever names a unit of time: an answer to "how long"."""
+_TIMES = frozenset(map(stem, "minute hour day week month year".split()))
 
 
 @lru_cache(maxsize=4096)
 def meant(text: str) -> frozenset[str]:
     """The terms of a text, with one for all words that customers and documents use for the same thing."""
     text = text.lower()
-    if "how much" in text:
-        text = _HOW_MUCH.sub("at what cost ", text)
+    if "how " in text:
+        text = _HOW.sub(lambda how: f"at what {_NOUNS[how[1]]} ", text)
     said = terms(text.replace("e-mail", "email").replace("wi-fi", "wifi"))
-    return frozenset(map(_ONE.get, said, said))
+    found = frozenset(map(_ONE.get, said, said))
+    return found if found.isdisjoint(_TIMES) else found | {DURATION}

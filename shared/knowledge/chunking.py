@@ -21,7 +21,7 @@ from shared.knowledge import markdown
 from shared.knowledge.embedding import Embedder
 from shared.knowledge.index import Chunk, Scalar
 
-VERSION = 3
+VERSION = 4
 """Raise it when the same document would give other chunks: every document is then read again."""
 TARGET_TOKENS = 220
 """Most tokens of a passage without its breadcrumb; long enough to answer from, short enough to be about one thing."""
@@ -36,8 +36,9 @@ BLOCK_CHARS = 8_000
 COUNTED = 256
 """Texts of a document whose tokens are remembered while it is split: headings and sections are asked for repeatedly."""
 SEPARATOR = " › "
-COMMA = ", "
-"""Between the columns of a table that is cut: they are the lowest heading of its later parts."""
+COMMA, SEMICOLON = ", ", "; "
+"""Between the columns of a table that is cut: they are the lowest heading of its later parts. The second where a name
+holds the first ("Standard, working days")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,16 @@ class _Table:
     start: int
     end: int
     columns: str
+
+
+def columns_as_heading(columns: Sequence[str]) -> str:
+    """The names of a table's columns as one heading; `columns_of_heading` reads them again."""
+    joint = SEMICOLON if any(COMMA in name for name in columns) else COMMA
+    return joint.join(filter(None, columns))
+
+
+def columns_of_heading(heading: str) -> list[str]:
+    return heading.split(SEMICOLON if SEMICOLON in heading else COMMA)
 
 
 class Chunker:
@@ -218,7 +229,7 @@ def _tables(text: str, section: _Section) -> Iterator[_Table]:
         while number < len(lines) and "|" in lines[number][1]:
             end = lines[number][0] + len(lines[number][1])
             number += 1
-        yield _Table(start, end, COMMA.join(filter(None, markdown.cells(header))))
+        yield _Table(start, end, columns_as_heading(markdown.cells(header)))
 
 
 def _blocks(text: str, section: _Section) -> Iterator[tuple[int, int]]:

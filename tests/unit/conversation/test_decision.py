@@ -29,6 +29,10 @@ def test_a_vague_question_is_asked_back_once() -> None:
     assert decide("Deadline?", TIED, may_ask=False).action == "answer"
 
 
+def test_a_code_is_not_vague() -> None:
+    assert decide("E-05?", TIED).action == "answer"
+
+
 def test_a_question_that_says_what_it_means_is_not_asked_back() -> None:
     assert decide("What is the deadline to send a mill back?", TIED).action == "answer"
 

@@ -97,6 +97,48 @@ def test_the_later_part_of_a_cut_table_has_its_columns_in_the_heading() -> None:
     assert extract("Which zone is Spain in?", [later]) == ["**Shipping zones**\n\n", SPAIN]
 
 
+PRICES = Candidate(
+    5,
+    "Delivery › Standard delivery",
+    "| Zone | Delivery time | Cost |\n|---|---|---|\n"
+    "| Zones 1 and 2 | 2 days | €5 |\n| Zone 3 | 5 days | €12 |\n| Zone 4 | 7 days | €15 |\n",
+    0.7,
+)
+"""What a row of the other table leads to."""
+
+
+def test_a_row_is_looked_up_with_what_another_one_says() -> None:
+    answer = "".join(extract("What is the cost for Norway?", [SHIPPING, PRICES]))
+    assert answer.endswith(
+        "Country: Norway — Zone 4 — Free from: never free [4]\n\n"
+        "**Standard delivery**\n\nZone 4 — Delivery time: 7 days — Cost: €15 [5]"
+    )
+    assert extract("What is the cost for France?", [SHIPPING, PRICES])[-1].startswith("Zones 1 and 2 —")
+    assert extract("Which zone is Norway in?", [SHIPPING, PRICES])[-1].endswith("[4]"), "nothing is left open"
+
+
+def test_a_row_that_was_told_is_not_told_again_with_what_is_looked_up() -> None:
+    before = "Which zone is Norway in?"
+    told = "".join(extract(before, [SHIPPING, PRICES]))
+    answer = "".join(extract("And the cost?", [SHIPPING, PRICES], before=[before], told=told))
+    assert answer == "**Standard delivery**\n\nZone 4 — Delivery time: 7 days — Cost: €15 [5]"
+
+
+def test_what_is_named_counts_more_than_how_it_is_asked() -> None:
+    opening = Candidate(1, "Delivery", "How long a delivery takes and what you get depends on your zone.", 0.8)
+    table = "| Country | Working days |\n|---|---|\n| Germany | 3–5 |\n| Spain | 5–8 |\n"
+    answer = extract("How long does delivery to Germany take?", [opening, Candidate(2, "Delivery › Days", table, 0.6)])
+    assert answer[-1] == "Country: Germany — Working days: 3–5 [2]"
+
+
+def test_only_what_says_all_that_is_named_is_certain() -> None:
+    care = Candidate(1, "Care", "## What is not covered\n\nTheft, loss and scratches. It ends after 5 years.\n", 0.1)
+    assert "Theft, loss and scratches. [1]" in "".join(extract("Is theft covered?", [care], certain=True))
+    assert extract("Is theft of a bike covered?", [care], certain=True) == []
+    assert extract("Theft?", [care], certain=True) == [], "a single word says little"
+    assert extract("What does E-21 cost?", [CODES], certain=True) == [], "a code is not all that is named"
+
+
 def test_call_out_marks_and_tables_of_contents_are_no_answer() -> None:
     page = "In this article:\n\n* [Linux](#linux)\n* [Windows](#windows)\n\n> [!NOTE]\n> Close the port first.\n\n"
     page += "Run this:\n\n```\nsudo usermod -a -G dialout $USER\n```\n"
@@ -201,6 +243,14 @@ def test_what_a_page_says_about_itself_is_no_answer() -> None:
 def test_words_for_the_same_thing_count_as_one() -> None:
     page = "## What is in it?\n\nOne bag of beans.\n\n## What does shipping cost?\n\nNine euros.\n"
     assert extract("How much is the delivery?", [Candidate(1, "Beans", page, 0.8)]) == ["Nine euros. [1]"]
+
+
+def test_what_is_asked_with_an_adjective_is_called_by_a_noun() -> None:
+    facts = "| Property | Value |\n|---|---|\n| Weight | 9.2 kg |\n| Height | 36 cm |\n| Warming up | 4 minutes |\n"
+    machine = Candidate(1, "Machine › Facts", facts, 0.8)
+    assert "9.2 kg" in extract("How heavy is the machine?", [machine])[-1]
+    assert "36 cm" in extract("How tall is the machine?", [machine])[-1]
+    assert "4 minutes" in extract("How long does the machine need?", [machine])[-1]
 
 
 def test_a_code_that_stands_everywhere_only_says_where_to_look() -> None:

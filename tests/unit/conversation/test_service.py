@@ -174,6 +174,12 @@ async def test_twice_without_an_answer_asks_a_person(make_chat: MakeChat) -> Non
     assert f"has your request already and will answer here; your reference is {second.ticket_id}" in third.text
 
 
+async def test_what_seems_unlikely_to_help_is_told_only_if_it_says_all_that_is_asked(make_chat: MakeChat) -> None:
+    chat = await make_chat(("Care plan", "## What is not covered\n\nTheft, loss and scratches.\n", 0.02))
+    assert "**What is not covered**" in (await chat.say("Is theft covered?")).text
+    assert "could not find" in (await chat.say("Is theft from my office covered?")).text
+
+
 async def test_what_nobody_would_do_is_not_promised_but_a_colleague_offered(make_chat: MakeChat) -> None:
     promise = ("Returns", "I have issued your refund. Someone will call you tomorrow.", 0.9)
     model = scripted(

@@ -25,6 +25,11 @@ def test_a_part_that_begins_with_rows_has_its_columns_in_the_heading() -> None:
     assert [row.text for row in rows(part, "Delivery › Country, Zone")] == ["Country: Spain — Zone 3", "Plan — Price"]
 
 
+def test_a_column_whose_name_has_a_comma_is_one() -> None:
+    [row] = rows("| Spain | 5–8 |\n", "Delivery › Country; Standard, working days")
+    assert row.text == "Country: Spain — Standard, working days: 5–8"
+
+
 def test_columns_that_do_not_fit_name_nothing() -> None:
     assert [row.text for row in rows("| Spain | Zone 3 | yes |\n", "Delivery › Country, Zone")] == [
         "Spain — Zone 3 — yes"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.knowledge import chunking
-from shared.knowledge.chunking import Chunker
+from shared.knowledge.chunking import Chunker, columns_as_heading, columns_of_heading
 from shared.knowledge.index import Chunk
 from tests.fakes import HashEmbedder
 
@@ -102,6 +102,11 @@ def test_rows_of_a_long_table_carry_its_columns() -> None:
     assert first.text.startswith("| Number |")
     assert {c.breadcrumb for c in others[:-1]} == {"Guide › Parts › Number, Part, Price"}
     assert all(line.startswith("| KX-") and line.endswith("95 |") for c in others[:-1] for line in c.text.split("\n"))
+
+
+@pytest.mark.parametrize("names", [["Number", "Part"], ["Country", "Standard, working days", "Price, with VAT"]])
+def test_columns_can_be_read_from_their_heading(names: list[str]) -> None:
+    assert columns_of_heading(columns_as_heading(names)) == names
 
 
 def test_a_breadcrumb_leaves_room_for_the_text() -> None:
