@@ -19,7 +19,7 @@ FORBIDDEN = {
 }
 NOT_AT_START = (
     *("torch", "transformers", "sentence_transformers", "pandas", "markitdown", "openai", "agent_framework"),
-    *("chromadb", "onnxruntime", "tokenizers", "numpy", "semantic_text_splitter", "snowballstemmer", "yaml"),
+    *("chromadb", "onnxruntime", "tokenizers", "numpy", "semantic_text_splitter", "Stemmer", "yaml"),
     *("bs4", "lxml", "openpyxl", "pptx", "pypdfium2", "jwt", "cryptography", "httpx", "aiohttp", "grpc"),
     "ag_ui",
     *("opentelemetry.sdk", "opentelemetry.exporter", "prometheus_client"),
