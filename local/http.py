@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -71,6 +72,8 @@ class Front:
             verify=False,  # plain HTTP on this machine: no certificates to read
         )
         self._invocations: set[asyncio.Task[None]] = set()
+        self._in_hand = 0
+        self._last_asked = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._hub and (scope["type"] == "websocket" or self._hub.answers(scope["path"])):
@@ -81,7 +84,21 @@ class Front:
             await _answer(send, 413)
         else:
             function, parameters = found
-            await self._serve(function, parameters, scope, receive, send)
+            self._in_hand += 1
+            try:
+                await self._serve(function, parameters, scope, receive, send)
+            finally:
+                self._in_hand -= 1
+                self._last_asked = time.monotonic()
+
+    async def pause(self, *, seconds: float, at_most: float) -> None:
+        """Returns once no request has been in hand for `seconds`, and after `at_most` seconds in any case."""
+        begun = time.monotonic()
+        while (now := time.monotonic()) < begun + at_most:
+            left = seconds if self._in_hand else self._last_asked + seconds - now
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
 
     async def close(self) -> None:
         """Give up the invocations that still run."""
