@@ -23,7 +23,7 @@ GRACE = 5
 """Seconds that answers in progress get to finish when the host stops."""
 PAUSE = 0.25
 """Seconds without a request after which the other triggers begin."""
-LONGEST_WAIT = 2
+LONGEST_WAIT = 5
 """Seconds after which they begin whoever asks."""
 
 

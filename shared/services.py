@@ -283,7 +283,7 @@ class Services:
             store=self.store,
             agent=agent,
             search=self._search,
-            parser=self.attachment_parser,
+            parser=_when_used(lambda: self.attachment_parser),
             escalation=self.escalation,
             leftovers=self.leftovers,
             policy=self.policy,
