@@ -145,7 +145,8 @@ async def search():
 asyncio.run(search())
 """
     nobody_listens = {"AUTH_MODE": "open", "LOG_LEVEL": "ERROR", "CHROMA_URL": "http://127.0.0.1:9"}
-    assert loaded_by(program, ("httpx", "chromadb", "chromadb_rust_bindings"), nobody_listens) == ["httpx"]
+    clients = ("httpcore", "httpx", "chromadb", "chromadb_rust_bindings")
+    assert loaded_by(program, clients, nobody_listens) == ["httpcore"]
 
 
 def test_the_test_would_see_what_is_loaded() -> None:
