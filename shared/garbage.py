@@ -13,5 +13,6 @@ def look_rarely() -> None:
 
 
 def keep_all() -> None:
-    """What there is now stays: it is not looked through again. To be called when everything is imported."""
+    """What there is now stays, with the little that is garbage among it: it is not looked through again. To be called
+    when everything is imported."""
     gc.freeze()
