@@ -1,5 +1,9 @@
 """The Function app: what Azure, Core Tools and `local` index."""
 
+from shared import garbage
+
+garbage.look_rarely()  # before the imports, which are what it is for
+
 import azure.functions as func
 
 from functions.chat_http.function import blueprint as chat_http
@@ -10,3 +14,5 @@ app = func.FunctionApp()
 app.register_functions(chat_http)
 app.register_functions(ingest_blob)
 app.register_functions(escalation_queue)
+
+garbage.keep_all()

@@ -3,8 +3,11 @@
 import signal
 import sys
 
+from shared import garbage
+
 
 def main() -> int:
+    garbage.look_rarely()
     # Until the event loop takes the signals over, both end the program the same way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -21,6 +21,10 @@ from shared.knowledge.documents import DocumentStore
 
 GRACE = 5
 """Seconds that answers in progress get to finish when the host stops."""
+PAUSE = 0.25
+"""Seconds without a request after which the other triggers begin."""
+LONGEST_WAIT = 5
+"""Seconds after which they begin whoever asks."""
 
 
 class Host:
@@ -58,6 +62,14 @@ class Host:
         self._server = Server(config)
         self._serving = asyncio.create_task(self._server.serve([listening]))
         await self._server.listening.wait()
+
+    async def answered(self) -> None:
+        """Returns when whoever waited for the start has an answer: what nobody waits for would take its processor.
+
+        In Azure this shares no instance with HTTP anyway: Flex Consumption gives it others.
+        https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan#per-function-scaling
+        """
+        await self._front.pause(seconds=PAUSE, at_most=LONGEST_WAIT)
 
     def watch(self, store: DocumentStore, listener: Listener, *, known: Mapping[str, str]) -> None:
         """Fire the document triggers. `known` maps the documents that were dealt with before to their etags."""

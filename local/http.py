@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import httpx
+import httpcore
 from starlette.types import Receive, Scope, Send
 
 from local.hub import Hub
@@ -47,6 +48,8 @@ _HOP_BY_HOP = frozenset(
     }
 )
 
+_UNANSWERED = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
+
 
 class _ClientGone(Exception):
     """The client hung up while it was sending."""
@@ -64,13 +67,14 @@ class Front:
         self._runtime = runtime
         self._hub = hub
         self._routes = Routes(runtime.triggered_by("httpTrigger"), runtime.host.route_prefix)
-        self._upstream = httpx.URL(runtime.http_url or "")
+        self._upstream = httpcore.URL(runtime.http_url or "")
         self._max_body = max_body
-        self._transport = httpx.AsyncHTTPTransport(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=50, keepalive_expiry=KEEP_ALIVE),
-            verify=False,  # plain HTTP on this machine: no certificates to read
+        self._pool = httpcore.AsyncConnectionPool(
+            max_connections=None, max_keepalive_connections=50, keepalive_expiry=KEEP_ALIVE
         )
         self._invocations: set[asyncio.Task[None]] = set()
+        self._in_hand = 0
+        self._last_asked = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._hub and (scope["type"] == "websocket" or self._hub.answers(scope["path"])):
@@ -81,14 +85,28 @@ class Front:
             await _answer(send, 413)
         else:
             function, parameters = found
-            await self._serve(function, parameters, scope, receive, send)
+            self._in_hand += 1
+            try:
+                await self._serve(function, parameters, scope, receive, send)
+            finally:
+                self._in_hand -= 1
+                self._last_asked = time.monotonic()
+
+    async def pause(self, *, seconds: float, at_most: float) -> None:
+        """Returns once no request has been in hand for `seconds`, and after `at_most` seconds in any case."""
+        begun = time.monotonic()
+        while (now := time.monotonic()) < begun + at_most:
+            left = seconds if self._in_hand else self._last_asked + seconds - now
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
 
     async def close(self) -> None:
         """Give up the invocations that still run."""
         for task in self._invocations:
             task.cancel()
         await asyncio.gather(*self._invocations, return_exceptions=True)
-        await self._transport.aclose()
+        await self._pool.aclose()
 
     async def _serve(
         self, function: Function, parameters: Mapping[str, str], scope: Scope, receive: Receive, send: Send
@@ -104,7 +122,7 @@ class Front:
                 forwarding.result()
         except _ClientGone:
             pass
-        except (_BodyTooLarge, httpx.TransportError) as error:
+        except (_BodyTooLarge, *_UNANSWERED) as error:
             # The runtime never got this request; its invocation would wait for it.
             invocation.cancel()
             await _answer(send, _refusal(error))
@@ -137,7 +155,7 @@ class Front:
         task.add_done_callback(self._invocations.discard)
         return task
 
-    def _request(self, scope: Scope, body: _Body, invocation_id: str) -> httpx.Request:
+    def _request(self, scope: Scope, body: _Body, invocation_id: str) -> httpcore.Request:
         headers = [
             (name, value.strip(b" \t"))  # blanks around a value are no part of it (RFC 9110 §5.5), and not sent on
             for name, value in scope["headers"]
@@ -147,32 +165,38 @@ class Front:
         forwarded = [value for name, value in scope["headers"] if name == FORWARDED_FOR]
         forwarded.append(_address(*scope["client"]).encode())
         headers += [(FORWARDED_FOR, b", ".join(forwarded)), (INVOCATION_ID, invocation_id.encode())]
+        if body.expected and not _content_length(scope):
+            headers.append((b"transfer-encoding", b"chunked"))
+        if all(name != b"host" for name, _ in headers):  # HTTP/1.0 needs none
+            headers.append((b"host", self._upstream.host))
         target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        return httpx.Request(
+        return httpcore.Request(
             scope["method"],
-            self._upstream.copy_with(raw_path=target),
+            httpcore.URL(
+                scheme=self._upstream.scheme, host=self._upstream.host, port=self._upstream.port, target=target
+            ),
             headers=headers,
             content=body if body.expected else b"",
             extensions={"trace": body.note},
         )
 
-    async def _forward(self, request: httpx.Request, send: Send) -> None:
-        """Raises `httpx.TransportError` as long as nothing was answered. An answer that breaks off later is left
+    async def _forward(self, request: httpcore.Request, send: Send) -> None:
+        """Raises what is `_UNANSWERED` as long as nothing was answered. An answer that breaks off later is left
         unfinished: this server then drops the client's connection, which is how a client can tell."""
-        response = await self._transport.handle_async_request(request)
+        response = await self._pool.handle_async_request(request)
         async with contextlib.aclosing(response):
-            headers = [(name.lower(), value) for name, value in response.headers.raw]
+            headers = [(name.lower(), value) for name, value in response.headers]
             await send(
                 {
                     "type": "http.response.start",
-                    "status": response.status_code,
+                    "status": response.status,
                     "headers": [(name, value) for name, value in headers if name not in _HOP_BY_HOP],
                 }
             )
             try:
-                async for chunk in response.aiter_raw():
+                async for chunk in response.aiter_stream():
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            except httpx.TransportError as error:
+            except _UNANSWERED as error:
                 logger.warning("an answer broke off: %s", type(error).__name__)
                 return
             await send({"type": "http.response.body", "body": b""})
@@ -191,7 +215,7 @@ class _Body:
         self._read = asyncio.Event()
 
     async def note(self, event: str, _: Mapping[str, Any]) -> None:
-        """Told by httpx how far the request is (https://www.python-httpx.org/advanced/extensions/#trace)."""
+        """Told by httpcore how far the request is (https://www.encode.io/httpcore/extensions/#trace)."""
         if event == "http11.send_request_headers.complete" and not self.expected:
             self._read.set()
 

@@ -50,6 +50,7 @@ async def _serve(listening: socket.socket, hub: Hub | None) -> None:
     async def work() -> None:
         """The whole life of the app; ends only if something breaks."""
         await host.serve(listening)
+        await host.answered()
         host.pump(services.queue)
         host.run_timers()
         await _reconcile(services, console)

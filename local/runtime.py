@@ -266,6 +266,8 @@ class _RuntimeServer:
                 web_server.web_app,
                 host=web_server.hostname,
                 port=web_server.port,
+                lifespan="off",
+                ws="none",
                 log_config=None,
                 access_log=False,
                 timeout_keep_alive=60,

@@ -1,10 +1,1 @@
 """The support agent itself: everything a trigger calls, and nothing that knows a trigger."""
-
-import gc
-
-COLLECT_AFTER = 100_000
-"""New objects, less those that are gone, after which Python looks for garbage among them. By default that is 2,000:
-during a start, which makes some 600,000 that nearly all stay, the same ones are looked through again and again, for a
-tenth of its time. What garbage waits meanwhile is 10 MB at most."""
-
-gc.set_threshold(COLLECT_AFTER)

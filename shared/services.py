@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from shared import telemetry
 from shared.settings import Settings, load_settings
@@ -283,7 +283,7 @@ class Services:
             store=self.store,
             agent=agent,
             search=self._search,
-            parser=self.attachment_parser,
+            parser=_when_used(lambda: self.attachment_parser),
             escalation=self.escalation,
             leftovers=self.leftovers,
             policy=self.policy,
@@ -299,9 +299,9 @@ class Services:
 
         return EscalationService(
             self.store,
-            self.queue,
+            _when_used(lambda: self.queue),
             routing=load_routing(),
-            transcripts=self.transcripts,
+            transcripts=_when_used(lambda: self.transcripts),
             push=self.push,
             public_url=self.settings.public_url,
             webhook=bool(self.settings.webhook_url),
@@ -329,19 +329,19 @@ class Services:
     def dead_letters(self) -> DeadLetters:
         from shared.escalation.dead_letters import DeadLetters
 
-        return DeadLetters(self.queue)
+        return DeadLetters(_when_used(lambda: self.queue))
 
     @cached_property
     def leftovers(self) -> Leftovers:
         from shared.escalation.leftovers import Leftovers
 
-        return Leftovers(self.store, self.transcripts, self.dead_letters)
+        return Leftovers(self.store, _when_used(lambda: self.transcripts), self.dead_letters)
 
     @cached_property
     def personal_data(self) -> PersonalData:
         from shared.personal_data import PersonalData
 
-        return PersonalData(self.store, self.transcripts, self.dead_letters)
+        return PersonalData(self.store, _when_used(lambda: self.transcripts), self.dead_letters)
 
     @cached_property
     def erasure(self) -> ErasureService:
@@ -461,6 +461,20 @@ class Services:
         for name in ("push", *parts, "_blob_account", "_credential"):
             if part := built.get(name):
                 await part.close()
+
+
+class _WhenUsed:
+    def __init__(self, part: Callable[[], Any]) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part(), name)
+
+
+def _when_used[T](part: Callable[[], T]) -> T:
+    """Stands in for a part until something is asked of it: who holds the tickets' queue may answer questions for long
+    before the first ticket, and needs no SDK of it until then."""
+    return cast("T", _WhenUsed(part))
 
 
 @cache

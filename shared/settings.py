@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from shared.connection_strings import CHECKS
 from shared.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -253,6 +254,7 @@ class Settings(BaseModel):
                 f"TOKEN_SECRET: at least {MIN_SECRET} bytes are needed with AUTH_MODE=token"
                 " (make one: python -c 'import secrets; print(secrets.token_urlsafe(48))')"
             )
+        problems += self._connection_problems()
         problems += self._identity_problems()
         problems += self._helpdesk_problems()
         needed = {
@@ -266,6 +268,17 @@ class Settings(BaseModel):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _connection_problems(self) -> list[str]:
+        """Here, as what they open is made only when a ticket or a document is there for it."""
+        problems: list[str] = []
+        for name, (service, check) in CHECKS.items():
+            if text := getattr(self, name).get_secret_value():
+                try:
+                    check(text)
+                except ValueError as wrong:
+                    problems.append(f"{name.upper()}: this is no connection string of {service}: {wrong}")
+        return problems
 
     def _identity_problems(self) -> list[str]:
         if not (text := self.identity_keys.get_secret_value()):

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 
 import pytest
-
-import shared
-
-SOON = 2_000
-"""New objects after which Python looks for garbage by default."""
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _garbage_is_found_soon() -> None:
-    """What a test leaves open is told while it runs, and not by one that comes much later, as in the app."""
-    assert gc.get_threshold()[0] == shared.COLLECT_AFTER
-    gc.set_threshold(SOON)
 
 
 @pytest.fixture(autouse=True)

@@ -66,7 +66,6 @@ from shared.push.channel import ClientUrl
 from shared.push.events import feedback_frame, message_frame, typing_frame
 from shared.push.service import PushService
 from shared.security.links import LinkPolicy
-from shared.security.uploads import check_uploads
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -170,9 +169,7 @@ class ConversationService:
         was stored.
         """
         message = self._customer_message(session_id, text, client_message_id)
-        checked = check_uploads(
-            uploads, max_files=self._settings.max_attachments, max_bytes=self._settings.max_attachment_bytes
-        )
+        checked = self._checked(uploads) if uploads else ()
         await self._admission.enter()
         task = None
         try:
@@ -457,6 +454,13 @@ class ConversationService:
             logger.warning("turn could not be closed", extra={"error": type(lost).__name__})
         running.finish([TurnFailed(error)])
         return "failed"
+
+    def _checked(self, uploads: Sequence[Upload]) -> Sequence[Upload]:
+        from shared.security.uploads import check_uploads  # with the readers of all kinds of documents
+
+        return check_uploads(
+            uploads, max_files=self._settings.max_attachments, max_bytes=self._settings.max_attachment_bytes
+        )
 
     def _customer_message(self, session_id: str, text: str, client_message_id: str | None) -> Message:
         text = text.strip()

@@ -17,11 +17,10 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
 
-import httpx
 import numpy as np
 
 from shared.errors import IndexModelMismatch, Unavailable
-from shared.knowledge.chroma_server import ChromaServer, InternalError, NotFoundError
+from shared.knowledge.chroma_server import BROKEN, UNANSWERED, ChromaServer, InternalError, NotFoundError
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
 from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, DocumentStatus, Match, Scalar, VectorIndex
@@ -250,7 +249,7 @@ class ChromaIndex:
                 self._open.clear()  # another process has published a rebuilt index
                 self._turn_to("")
                 return _repeated(work)
-        except (InternalError, NotFoundError, OSError, httpx.HTTPError) as error:
+        except (InternalError, NotFoundError, OSError, *UNANSWERED) as error:
             raise Unavailable("The search index does not answer.") from error
 
     @property
@@ -486,7 +485,7 @@ def _repeated[T](work: Callable[[], T]) -> T:
     for pause in PAUSES:
         try:
             return work()
-        except (httpx.NetworkError, httpx.RemoteProtocolError):
+        except BROKEN:
             time.sleep(pause)
     return work()
 

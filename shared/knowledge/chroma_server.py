@@ -1,6 +1,7 @@
 """A Chroma server: where it is, and the part of its HTTP interface (version 2) that `chroma.py` uses.
 
-Methods and answers are those of `chromadb`'s own client, which takes half a second of processor time to import.
+Methods and answers are those of `chromadb`'s own client, which takes half a second of processor time to import. What
+is spoken is httpx's own lower half: of the rest nothing is needed, and it brings a program for the terminal.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpcore
 import orjson
 
 from shared.errors import Unavailable
 
-TIMEOUT = httpx.Timeout(10, connect=3)
+TIMEOUT: Mapping[str, float] = {"connect": 3, "read": 10, "write": 10, "pool": 10}
 """Seconds, for each wait. A query takes milliseconds, a write of 200 passages less than one second."""
 KEEP_ALIVE = 40
 """Seconds for which a connection without requests is kept."""
+FIRST_REFUSAL = 300
+"""Status; Chroma does not redirect."""
 
 
 class ChromaError(Exception):
@@ -34,6 +37,10 @@ class InternalError(ChromaError):
     """Chroma could not do it. It may be able to later."""
 
 
+BROKEN = (httpcore.NetworkError, httpcore.RemoteProtocolError)
+"""There was no connection, or it broke off."""
+UNANSWERED = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
+
 ERRORS = {error.__name__: error for error in (NotFoundError, InternalError)}
 """By the names that Chroma gives them, here and in the process."""
 
@@ -47,7 +54,7 @@ class ChromaServer:
     database: str
 
     def connect(self) -> Client:
-        """Raises `Unavailable` if there is no such database, `httpx.HTTPError` without answer. Blocks."""
+        """Raises `Unavailable` if there is no such database, what is `UNANSWERED` without answer. Blocks."""
         client = Client(self)
         try:
             client.call("GET", self.path)
@@ -72,7 +79,7 @@ class ChromaServer:
                     client.call("GET", f"{collection}/{quote(name, safe='')}")
                 except NotFoundError:
                     client.call("POST", collection, {"name": name})
-        except (ChromaError, httpx.HTTPError) as error:
+        except (ChromaError, *UNANSWERED) as error:
             raise Unavailable("The search index does not answer.") from error
         finally:
             client.close()
@@ -86,18 +93,13 @@ class Client:
     """One database on a server. For any thread.
 
     All methods here and of `Collection` block, and raise `ChromaError`, `Unavailable` for an answer that is not
-    Chroma's (a gateway's), and `httpx.HTTPError` without an answer.
+    Chroma's (a gateway's), and what is `UNANSWERED`.
     """
 
     def __init__(self, server: ChromaServer) -> None:
         self._collections = f"{server.path}/collections"
-        self._http = httpx.Client(
-            base_url=f"{server.url.rstrip('/')}/api/v2",
-            timeout=TIMEOUT,
-            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE),
-            trust_env=False,
-            verify=server.url.startswith("https:"),  # reading certificates that nobody needs takes its time
-        )
+        self._api = f"{server.url.rstrip('/')}/api/v2"
+        self._http = httpcore.ConnectionPool(max_connections=None, keepalive_expiry=KEEP_ALIVE)
 
     def get_or_create_collection(
         self,
@@ -128,10 +130,16 @@ class Client:
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """What the server answers."""
         content = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-        response = self._http.request(method, path, content=content, headers={"Content-Type": "application/json"})
+        response = self._http.request(
+            method,
+            self._api + path,
+            headers={"Content-Type": "application/json"},
+            content=content,
+            extensions={"timeout": TIMEOUT},
+        )
         try:
             answer = orjson.loads(response.content)
-            if response.is_success:
+            if response.status < FIRST_REFUSAL:
                 return answer
             error, message = answer["error"], answer["message"]
         except (ValueError, TypeError, KeyError) as error:

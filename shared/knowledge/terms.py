@@ -7,7 +7,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any, cast
 
-import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
+import Stemmer
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _STOP = frozenset(
@@ -28,7 +28,7 @@ _CODE = re.compile(
 _HEX = re.compile("0x", re.IGNORECASE)
 # Where letters and digits meet, a hyphen is written or not.
 _JOINTS = re.compile(r"(?<=[A-Za-z])[-_]?(?=\d)|(?<=\d)[-_]?(?=[A-Za-z])")
-_stemmer: Any = cast("Any", snowballstemmer).stemmer("english")
+_stemmer: Any = cast("Any", Stemmer).Stemmer("english")
 _at_work = Lock()
 """The stemmer keeps the word that it works on in itself, and searches run in several threads."""
 

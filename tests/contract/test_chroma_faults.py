@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 
@@ -85,7 +84,7 @@ async def test_what_lasts_is_unavailable_and_over_afterwards(
 async def test_nobody_waits_for_ever(
     index: ChromaIndex, behind: ChromaServer, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chroma_server, "TIMEOUT", httpx.Timeout(0.5))
+    monkeypatch.setattr(chroma_server, "TIMEOUT", dict.fromkeys(chroma_server.TIMEOUT, 0.5))
     await store(index)
     proxy.faults.add(Fault(delay=60, times=1000))
     with pytest.raises(Unavailable):
