@@ -10,15 +10,15 @@ import pytest
 
 import shared
 
-SOON = 2_000
-"""New objects after which Python looks for garbage by default."""
+SOON = (2_000, 10)
+"""New objects, and looks at them, after which Python looks for garbage by default."""
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _garbage_is_found_soon() -> None:
     """What a test leaves open is told while it runs, and not by one that comes much later, as in the app."""
-    assert gc.get_threshold()[0] == shared.COLLECT_AFTER
-    gc.set_threshold(SOON)
+    assert gc.get_threshold()[:2] == (shared.COLLECT_AFTER, shared.COLLECTIONS)
+    gc.set_threshold(*SOON)
 
 
 @pytest.fixture(autouse=True)
