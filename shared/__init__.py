@@ -1,13 +1,29 @@
-"""The support agent itself: everything a trigger calls, and nothing that knows a trigger."""
+"""The support agent itself: everything a trigger calls, and nothing that knows a trigger.
 
+And how its process uses memory, which has to be said before anything else is imported. Whatever was in use once, the
+process keeps: so what matters is how much garbage waits, and that free memory can be used again.
+"""
+
+import ctypes
 import gc
+import sys
 
 COLLECT_AFTER = 10_000
-"""New objects, less those that are gone, after which Python looks for garbage among them: some 1.5 MB of it wait at
-most. The allocator keeps the room of the most garbage that ever waited, so that more of it is memory for good."""
+"""New objects, less those that are gone, after which Python looks for garbage among them: 1.5 MB of it at most."""
 COLLECTIONS = 50
 """After so many of them it also looks among what they left. A start makes some 600,000 objects that nearly all stay: by
 default, after ten collections at 2,000 objects each, they are looked through again and again, for a tenth of its time;
 after ten at 10,000 it is no less."""
+FULL_COLLECTIONS = 2
+"""And after so many of those, among all that is not frozen (`functions/chat_http/bridge.py`), if a quarter is new."""
+gc.set_threshold(COLLECT_AFTER, COLLECTIONS, FULL_COLLECTIONS)
 
-gc.set_threshold(COLLECT_AFTER, COLLECTIONS)
+MAPPED_FROM = 128 * 1024
+"""Bytes from which a block has pages of its own, which go back when it is freed. glibc begins with this, but raises it
+up to 32 MB, to the largest such block that was freed. Then all lie in one heap, where what stays falls between them:
+asyncio takes 256 KB for each read from a connection and keeps the few bytes that came, so there is always room, and
+never in one piece (https://man7.org/linux/man-pages/man3/mallopt.3.html)."""
+_M_MMAP_THRESHOLD = -3  # of malloc.h
+
+if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):  # musl has another allocator
+    libc.mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM)

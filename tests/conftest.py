@@ -10,14 +10,14 @@ import pytest
 
 import shared
 
-SOON = (2_000, 10)
-"""New objects, and looks at them, after which Python looks for garbage by default."""
+SOON = (2_000, 10, 10)
+"""When Python looks for garbage by default."""
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _garbage_is_found_soon() -> None:
     """What a test leaves open is told while it runs, and not by one that comes much later, as in the app."""
-    assert gc.get_threshold()[:2] == (shared.COLLECT_AFTER, shared.COLLECTIONS)
+    assert gc.get_threshold() == (shared.COLLECT_AFTER, shared.COLLECTIONS, shared.FULL_COLLECTIONS)
     gc.set_threshold(*SOON)
 
 

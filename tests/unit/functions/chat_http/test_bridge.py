@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +23,12 @@ SCOPE = {
     "fastapi_inner_astack": "the runtime's",
     "root_path": "",
 }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_frozen() -> Iterator[None]:
+    yield
+    gc.unfreeze()
 
 
 async def answer(app: Any) -> list[dict[str, Any]]:
@@ -81,6 +89,13 @@ async def test_the_lifespan_is_entered_once_even_by_requests_at_the_same_time() 
     bridge = Bridge(FastAPI(lifespan=lifespan))
     await asyncio.gather(*(bridge.response(str(number)) for number in range(5)))
     assert entered == 1
+
+
+async def test_what_a_start_made_is_never_looked_through_for_garbage_again() -> None:
+    app = FastAPI()
+    assert any(thing is app for thing in gc.get_objects())
+    await Bridge(app).response("1")
+    assert not any(thing is app for thing in gc.get_objects())
 
 
 async def test_a_request_that_is_given_up_does_not_give_up_the_start_for_others() -> None:
