@@ -9,7 +9,7 @@ import gc
 import sys
 
 COLLECT_AFTER = 10_000
-"""New objects, less those that are gone, after which Python looks for garbage among them: 1.5 MB of it at most."""
+"""New objects, less those that are gone, after which Python looks for garbage among them: some 1.5 MB of it."""
 COLLECTIONS = 50
 """After so many of them it also looks among what they left. A start makes some 600,000 objects that nearly all stay: by
 default, after ten collections at 2,000 objects each, they are looked through again and again, for a tenth of its time;
