@@ -1,8 +1,8 @@
 """The Function app: what Azure, Core Tools and `local` index."""
 
-from shared import garbage
+from shared import heap
 
-garbage.look_rarely()  # before the imports, which are what it is for
+heap.set_up()  # before the imports, whose objects nearly all stay
 
 import azure.functions as func
 
@@ -15,4 +15,4 @@ app.register_functions(chat_http)
 app.register_functions(ingest_blob)
 app.register_functions(escalation_queue)
 
-garbage.keep_all()
+heap.keep_all()

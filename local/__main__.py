@@ -3,11 +3,11 @@
 import signal
 import sys
 
-from shared import garbage
+from shared import heap
 
 
 def main() -> int:
-    garbage.look_rarely()
+    heap.set_up()
     # Until the event loop takes the signals over, both end the program the same way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -256,7 +256,7 @@ def _address(host: str, port: int) -> str:
 def _refusal(error: Exception) -> int:
     if isinstance(error, _BodyTooLarge):
         return 413
-    return 400 if isinstance(error, httpx.LocalProtocolError) else 502  # it may not be sent as the client sent it
+    return 400 if isinstance(error, httpcore.LocalProtocolError) else 502  # it may not be sent as the client sent it
 
 
 async def _answer(send: Send, status: int) -> None:

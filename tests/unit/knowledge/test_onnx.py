@@ -145,6 +145,26 @@ def test_texts_of_several_threads_are_run_one_at_a_time():
     assert len(at_once) == 40
 
 
+def test_texts_of_all_lengths_take_the_memory_of_the_longest_and_little_more():
+    code = f"""
+from pathlib import Path
+from shared.knowledge.onnx import OnnxEmbedder
+
+def pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+embedder = OnnxEmbedder({str(MODEL)!r})
+embedder.embed_query("one")
+before = pages()
+for length in (*range(8, 300, 8), *range(8, 300, 8)):
+    embedder.embed_query("word " * length)
+print(pages() - before)
+"""
+    root = Path(__file__).parents[3]
+    shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert int(shown.stdout) * os.sysconf("SC_PAGE_SIZE") < 20e6  # 14 MB; 28 MB if each length has a block of its own
+
+
 def test_a_prompt_takes_room_from_the_text(folder: Path):
     write(
         folder / "config_sentence_transformers.json", {"prompts": {"query": "search for this text: ", "document": ""}}
