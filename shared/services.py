@@ -6,9 +6,12 @@ needed, so that a process that only answers a health check stays small.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from shared import telemetry
@@ -85,7 +88,8 @@ class Services:
     def _cosmos_account(self) -> tuple[str, Any] | None:
         """Its endpoint, and what opens it; None on a laptop."""
         if text := self.settings.cosmos_connection_string.get_secret_value():
-            from shared.cosmos import endpoint_and_key
+            with _beside(lambda: import_module("aiohttp")):  # which reads certificates
+                from shared.cosmos import endpoint_and_key
 
             return endpoint_and_key(text)
         if self.settings.cosmos_endpoint is None:
@@ -268,9 +272,10 @@ class Services:
 
     @cached_property
     def conversations(self) -> ConversationService:
-        from shared.conversation.agent import SupportAgent
-        from shared.conversation.chat_clients import extractive_client
-        from shared.conversation.service import ConversationService
+        with _beside(lambda: self.embedder):
+            from shared.conversation.agent import SupportAgent
+            from shared.conversation.chat_clients import extractive_client
+            from shared.conversation.service import ConversationService
 
         keyless = self.settings.chat_provider == "extractive"
         agent = SupportAgent(
@@ -461,6 +466,15 @@ class Services:
         for name in ("push", *parts, "_blob_account", "_credential"):
             if part := built.get(name):
                 await part.close()
+
+
+@contextmanager
+def _beside(load: Callable[[], object]) -> Generator[None]:
+    """Load something in a thread while the block imports. Half of its time is none of Python's; who uses it then has
+    it, or its error."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(load)
+        yield
 
 
 class _WhenUsed:
