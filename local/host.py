@@ -55,7 +55,6 @@ class Host:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            date_header=False,
             timeout_keep_alive=60,
             timeout_graceful_shutdown=GRACE,
         )
@@ -102,7 +101,7 @@ class Host:
             task.cancel()
         await asyncio.gather(*self._triggers, return_exceptions=True)
         await self._front.close()
-        await self.runtime.close()
+        self.runtime.close()
 
     def _run(self, trigger: Coroutine[Any, Any, None]) -> None:
         self._triggers.append(asyncio.create_task(trigger))

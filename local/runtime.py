@@ -20,11 +20,12 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Self
 
 import azure_functions_runtime as worker
 import uvicorn
+from starlette.types import ASGIApp
 
 logger = logging.getLogger(__name__)
 
@@ -152,34 +153,29 @@ class Server(uvicorn.Server):
 
 @dataclass(slots=True)
 class Runtime:
-    """An indexed app. `http_url` is where the runtime's own server listens; None for an app without HTTP functions."""
+    """An indexed app. `http_app` is what the runtime receives requests with; None for an app that streams no HTTP."""
 
     functions: tuple[Function, ...]
     host: HostSettings
-    http_url: str | None
-    _server: _RuntimeServer = field(repr=False)
+    http_app: ASGIApp | None = field(repr=False)
 
     @classmethod
     async def start(cls, app_dir: Path) -> Self:
         """Index the app. Raises `HostError`, and whatever importing its `function_app.py` raises."""
         sys.path.insert(0, str(app_dir))
         # The runtime's own first step. Done ahead of it, because its HTTP server, which is the app's choice, has to be
-        # taken over between this import and the start.
+        # replaced between this import and the start.
         importlib.import_module("function_app")
-        server = _RuntimeServer()
+        receiving = _receive_http_app()
         worker.start_threadpool_executor()
-        started = await _call(
-            "worker_init_request", SimpleNamespace(function_app_directory=str(app_dir), capabilities={})
-        )
+        await _call("worker_init_request", SimpleNamespace(function_app_directory=str(app_dir), capabilities={}))
         indexed = await _call("functions_metadata_request", SimpleNamespace(function_app_directory=str(app_dir)))
         functions = tuple(map(_function, indexed.function_metadata_results or ()))
         if not functions:
             raise HostError(f"{app_dir / 'function_app.py'} has no functions")
         for function in functions:
             await _call("function_load_request", SimpleNamespace(function_id=function.id))
-        await server.wait_started()
-        url = started.capabilities.get("HttpUri")
-        return cls(functions=functions, host=HostSettings.read(app_dir / "host.json"), http_url=url, _server=server)
+        return cls(functions=functions, host=HostSettings.read(app_dir / "host.json"), http_app=await receiving)
 
     def triggered_by(self, kind: str) -> list[Function]:
         return [function for function in self.functions if function.trigger["type"] == kind]
@@ -216,8 +212,7 @@ class Runtime:
             )
             raise InvocationFailed(kind, error.message) from None
 
-    async def close(self) -> None:
-        await self._server.close()
+    def close(self) -> None:
         worker.stop_threadpool_executor()
 
 
@@ -248,42 +243,15 @@ def _function(metadata: Message) -> Function:
     return Function(id=fields["function_id"], name=fields["name"], trigger=trigger)
 
 
-class _RuntimeServer:
-    """The HTTP server of the extension for streaming, quiet and stoppable; the app it serves stays the extension's."""
+def _receive_http_app() -> asyncio.Future[ASGIApp | None]:
+    """The app that the extension for streaming would serve to the host, as soon as the runtime has made it."""
+    received = asyncio.get_running_loop().create_future()
+    if extension := sys.modules.get("azurefunctions.extensions.http.fastapi.web"):
 
-    def __init__(self) -> None:
-        self._server: Server | None = None
-        self._serving: asyncio.Task[None] | None = None
-        self._taken_over = asyncio.Event()
-        if extension := sys.modules.get("azurefunctions.extensions.http.fastapi.web"):
-            self._take_over(extension)
-        else:
-            self._taken_over.set()
+        async def hand_over(web_server: Any) -> None:
+            received.set_result(web_server.web_app)
 
-    def _take_over(self, extension: ModuleType) -> None:
-        async def serve(web_server: Any) -> None:
-            config = uvicorn.Config(
-                web_server.web_app,
-                host=web_server.hostname,
-                port=web_server.port,
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                timeout_keep_alive=60,
-            )
-            self._server, self._serving = Server(config), asyncio.current_task()
-            self._taken_over.set()
-            await self._server.serve()
-
-        extension.WebServer.serve = serve
-
-    async def wait_started(self) -> None:
-        await self._taken_over.wait()
-        if self._server:
-            await self._server.listening.wait()
-
-    async def close(self) -> None:
-        if self._server and self._serving:
-            self._server.should_exit = True
-            await self._serving
+        extension.WebServer.serve = hand_over
+    else:
+        received.set_result(None)
+    return received

@@ -79,7 +79,7 @@ class Listener:
 class _NoFunctions:
     """A runtime without an app: only the hub is asked here."""
 
-    http_url = "http://127.0.0.1:1"
+    http_app = None
 
     class host:  # noqa: N801 - as the attribute of `Runtime`
         route_prefix = ""
@@ -87,7 +87,7 @@ class _NoFunctions:
     def triggered_by(self, _: str) -> list[Any]:
         return []
 
-    async def close(self) -> None:
+    def close(self) -> None:
         pass
 
 

@@ -16,7 +16,7 @@ from local.runtime import Runtime
 async def index() -> None:
     runtime = await Runtime.start(Path.cwd())
     print(json.dumps({function.name: function.trigger for function in runtime.functions}))
-    await runtime.close()
+    runtime.close()
 
 asyncio.run(index())
 """

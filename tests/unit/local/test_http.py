@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
 from local.http import Front
 from local.runtime import Function, HostSettings
 
@@ -16,12 +19,11 @@ LONG = 60
 
 
 class Upstream:
-    """The runtime's server and its one function, which answers when it is told to."""
+    """The runtime's HTTP app and its one function, which answers when it is told to."""
 
     def __init__(self) -> None:
         self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
         self.host = HostSettings(route_prefix="")
-        self.http_url = ""
 
     def triggered_by(self, _: str) -> list[Function]:
         return [Function("1", "chat", {"type": "httpTrigger", "route": "{*path}", "methods": ["GET"]})]
@@ -29,25 +31,20 @@ class Upstream:
     async def invoke(self, *_: Any, **__: Any) -> None:
         pass
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+    async def http_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.asked.set()
         await self.may_answer.wait()
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-        await writer.drain()
-        writer.close()
+        await Response()(scope, receive, send)
 
 
 @asynccontextmanager
 async def one_request(told: list[str]) -> AsyncIterator[tuple[Front, Upstream, asyncio.Task[None]]]:
     """A front door with a request in hand."""
     upstream = Upstream()
-    server = await asyncio.start_server(upstream.answer, "127.0.0.1", 0)
-    upstream.http_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     front = Front(upstream)  # pyright: ignore[reportArgumentType]
 
     async def ask() -> None:
-        about = {"method": "GET", "path": "/x", "raw_path": b"/x", "query_string": b"", "client": ("127.0.0.1", 1)}
+        about = {"method": "GET", "path": "/x", "client": ("127.0.0.1", 1)}
         sent = list[Any]()
 
         async def send(message: Any) -> None:
@@ -65,12 +62,10 @@ async def one_request(told: list[str]) -> AsyncIterator[tuple[Front, Upstream, a
         upstream.may_answer.set()
         await asking
         await front.close()
-        server.close()
-        await server.wait_closed()
 
 
 async def test_without_requests_the_pause_is_short() -> None:
-    front = Front(SimpleNamespace(triggered_by=lambda _: [], host=HostSettings(), http_url=None))  # pyright: ignore[reportArgumentType]
+    front = Front(SimpleNamespace(triggered_by=lambda _: [], host=HostSettings(), http_app=None))  # pyright: ignore[reportArgumentType]
     async with asyncio.timeout(LONG):
         await front.pause(seconds=AT_ONCE, at_most=2 * LONG)
     await front.close()
