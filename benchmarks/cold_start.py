@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.app import Client, ServerOnPort
+from benchmarks.app import NO_LIMITS, Client, ServerOnPort
 from benchmarks.peer import call, peer_versions
 from benchmarks.report import Ratio, Report, versions
 from benchmarks.turn import mock_model, peer_app, write_documents
@@ -84,7 +84,7 @@ def ask_peer(client: Client) -> bytes:
 
 
 def run_app(environ: Mapping[str, str]) -> ServerOnPort:
-    return ServerOnPort([sys.executable, "-m", "local"], environ, ready="  stop ")
+    return ServerOnPort([sys.executable, "-m", "local"], {**environ, **NO_LIMITS}, ready="  stop ")
 
 
 def measure(runs: int) -> dict[str, list[dict[str, float]]]:
