@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from local.blobs import BlobWatcher, Listener
 from local.http import Front
 from local.hub import MAX_CLIENT_FRAME, Hub
 from local.queues import QueuePump
-from local.runtime import Runtime, Server
+from local.runtime import Runtime
 from local.timers import Timer
 from shared.escalation.queue import TicketQueue
 from shared.knowledge.documents import DocumentStore
@@ -25,6 +26,22 @@ PAUSE = 0.25
 """Seconds without a request after which the other triggers begin."""
 LONGEST_WAIT = 5
 """Seconds after which they begin whoever asks."""
+
+
+class Server(uvicorn.Server):
+    """A server that leaves the process's signals alone, and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 class Host:

@@ -8,15 +8,13 @@ globals: one app per process.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import json
 import logging
 import re
-import socket
 import sys
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +22,6 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import azure_functions_runtime as worker
-import uvicorn
 from starlette.types import ASGIApp
 
 logger = logging.getLogger(__name__)
@@ -133,22 +130,6 @@ _PROTOS = SimpleNamespace(
         Message,
     ),
 )
-
-
-class Server(uvicorn.Server):
-    """A server that leaves the process's signals alone, and tells when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ from itertools import pairwise
 from shared.conversation.blocks import sections
 from shared.conversation.lookups import looked_up
 from shared.conversation.parts import (
+    ASKING,
     FEW,
-    LIGHT,
     NEARLY,
     REFERS_BACK,
     Asked,
@@ -137,14 +137,14 @@ class _Talk:
     def is_about(self, part: Part, asked: Asked) -> bool:
         """Whether it says something of what the follow-up names ("and to Norway?"), or, if that names nothing ("how
         long does it take?"), is of the document that the last answer was from."""
-        if named := asked.own - LIGHT - {DURATION}:
+        if named := asked.own - ASKING - {DURATION}:
             return not named.isdisjoint(part.under_headings)
         return part.place.passage.title in self._titles
 
     def goes_on(self, part: Part, asked: Asked) -> bool:
         """Whether it certainly says what the question names: all of it, and a single word only in the document of the
         last answer."""
-        named = asked.own - LIGHT
+        named = asked.own - ASKING
         said = bool(named) and named <= part.under_headings
         return said and not self.knows(part) and (len(named) > 1 or part.place.passage.title in self._titles)
 
@@ -156,7 +156,7 @@ class _Talk:
         """Of what was just told, the sentences that the follow-up itself is about; all of it, if there are none."""
         if not self.knows(part):
             return part
-        words = asked.own - part.place.headings - LIGHT
+        words = asked.own - part.place.headings - ASKING
         pieces = [piece for block in part.blocks for piece in block.sentences() if not piece.leads]
         shares = [asked.share(piece.said & words) for piece in pieces]
         chosen = [i for i, share in enumerate(shares) if share and share >= NEARLY * max(shares)]

@@ -1,8 +1,8 @@
 """Answers that stand in two tables: the row that the question names says what to look up in the other one.
 
-"What does delivery to Norway cost?": in one table Norway is in Zone 4, in the other Zone 4 costs €14.95. The second row
+"What does shipping to Japan cost?": in one table Japan is in Zone 5, in the other Zone 5 costs €24.95. The second row
 goes on from the first if its own first cell, what it is about, is what a cell of the first row says, or names that
-beside others ("Zones 4 and 5").
+beside others ("Zones 4 and 5"). Only what neither the first row nor the headings above it say is looked up.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ NEARLY = 0.5
 """Of the share of the best item or sentence: others with so much are named, too. Of rows only the best are."""
 BEFORE_WEIGHT = 0.5
 """Of words that only the customer's previous message has; half of that of words of the one before it, and so on."""
-LIGHT_WEIGHT = 0.5
-LIGHT = frozenset(terms("long much many often far take get got need want like go make give let use know tell see say"))
+ASKING_WEIGHT = 0.5
+ASKING = frozenset(terms("long much many often far take get got need want like go make give let use know tell see say"))
 """Words that say how something is asked, not what about; and what they weigh beside others."""
 
 REFERS_BACK = re.compile(
@@ -123,7 +123,7 @@ class Asked:
     @cached_property
     def named(self) -> frozenset[str]:
         """What all these messages are about."""
-        return frozenset(self.weights) - LIGHT
+        return frozenset(self.weights) - ASKING
 
     def share(self, said: frozenset[str]) -> float:
         """How much of the question (0 … 1) these terms are."""
@@ -149,8 +149,8 @@ def asked_for(question: str, before: Sequence[str], places: Sequence[Place]) -> 
     asked: dict[str, float] = dict.fromkeys(sorted(own), 1.0)
     for ago, words in enumerate(earlier, start=1):
         asked = dict.fromkeys(sorted(words), BEFORE_WEIGHT**ago) | asked
-    for term in asked.keys() & LIGHT:
-        asked[term] *= LIGHT_WEIGHT
+    for term in asked.keys() & ASKING:
+        asked[term] *= ASKING_WEIGHT
     idf = {
         term: weight * math.log(1 + len(held) / (1 + sum(term in block for block in held)))
         for term, weight in asked.items()
