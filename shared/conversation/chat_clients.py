@@ -34,8 +34,7 @@ def build_chat_client(settings: Settings) -> Any:
                 async_client=AsyncOpenAI(
                     api_key=settings.openai_api_key.get_secret_value(),
                     base_url=settings.openai_base_url,
-                    timeout=settings.model_timeout_seconds,
-                    max_retries=RETRIES,
+                    **_connection(settings),
                 ),
                 function_invocation_configuration=TOOL_LOOP,
             )
@@ -49,8 +48,7 @@ def build_chat_client(settings: Settings) -> Any:
                     azure_endpoint=settings.azure_openai_endpoint or "",
                     azure_deployment=settings.azure_openai_deployment,
                     api_version=settings.azure_openai_api_version or AZURE_API_VERSION,
-                    timeout=settings.model_timeout_seconds,
-                    max_retries=RETRIES,
+                    **_connection(settings),
                     **_azure_credential(settings),
                 ),
                 function_invocation_configuration=TOOL_LOOP,
@@ -59,6 +57,18 @@ def build_chat_client(settings: Settings) -> Any:
 
 AZURE_API_VERSION = "2024-10-21"
 """The newest generally available dated version of the Azure OpenAI inference API."""
+
+
+def _connection(settings: Settings) -> dict[str, Any]:
+    from openai import DefaultAsyncHttpxClient
+
+    from shared.conversation.model_stream import join_words
+
+    return {
+        "timeout": settings.model_timeout_seconds,
+        "max_retries": RETRIES,
+        "http_client": DefaultAsyncHttpxClient(event_hooks={"response": [join_words]}),
+    }
 
 
 def _azure_credential(settings: Settings) -> dict[str, Any]:
