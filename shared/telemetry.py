@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import time
+from array import array
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from opentelemetry import context, metrics, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -241,33 +244,37 @@ class Level:
 
 
 ACTIVE_SECONDS = 900
-MOST_ACTIVE = 10_000
-"""Conversations whose time is kept, 1.5 MB; it is more than one instance can answer in a quarter of an hour."""
+SLOTS = 1 << 15
+"""A quarter of a megabyte, for more conversations than one instance can answer in a quarter of an hour."""
+NEVER = float("-inf")
 
 
 class ActiveSessions:
-    """Conversations in which somebody wrote within the last quarter of an hour, at this instance; the latest
-    `MOST_ACTIVE` of them."""
+    """How many conversations somebody wrote in within the last quarter of an hour, at this instance.
+
+    It keeps no conversations but the time of each slot that they fall into, so that its memory does not grow with them.
+    For those that share a slot it makes up by linear counting (Whang, Vander-Zanden & Taylor 1990, A Linear-Time
+    Probabilistic Counting Algorithm for Database Applications): of 10,000 it is wrong by some 40, of ten by none.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, float] = {}
+        self._seen = array("d", [NEVER]) * SLOTS
 
     def saw(self, session_id: str) -> None:
-        self._seen.pop(session_id, None)  # the newest is last
-        self._seen[session_id] = self._clock()
-        if len(self._seen) > MOST_ACTIVE:
-            self.forget(next(iter(self._seen)))
-        self.count()
+        self._seen[_slot(session_id)] = self._clock()
 
     def forget(self, session_id: str) -> None:
-        self._seen.pop(session_id, None)
+        self._seen[_slot(session_id)] = NEVER
 
     def count(self) -> int:
         since = self._clock() - ACTIVE_SECONDS
-        while self._seen and self._seen[oldest := next(iter(self._seen))] < since:
-            self._seen.pop(oldest, None)
-        return len(self._seen)
+        empty = sum(seen < since for seen in self._seen)
+        return round(SLOTS * math.log(SLOTS / max(empty, 1)))
+
+
+def _slot(session_id: str) -> int:
+    return crc32(session_id.encode()) % SLOTS
 
 
 active_sessions = ActiveSessions()
