@@ -1,8 +1,8 @@
 """The Function app: what Azure, Core Tools and `local` index."""
 
-from shared import heap
+from shared import process
 
-heap.set_up()  # before the imports, whose objects nearly all stay
+process.set_up()  # before the imports, whose objects nearly all stay
 
 import azure.functions as func
 
@@ -15,4 +15,4 @@ app.register_functions(chat_http)
 app.register_functions(ingest_blob)
 app.register_functions(escalation_queue)
 
-heap.keep_all()
+process.keep_all()

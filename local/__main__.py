@@ -3,11 +3,11 @@
 import signal
 import sys
 
-from shared import heap
+from shared import process
 
 
 def main() -> int:
-    heap.set_up()
+    process.set_up()
     # Until the event loop takes the signals over, both end the program the same way.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

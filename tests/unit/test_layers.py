@@ -79,8 +79,8 @@ def test_only_the_settings_read_the_environment() -> None:
         for file in (ROOT / layer).rglob("*.py")
         if re.search(r"os\.(environ|getenv)", file.read_text("utf-8"))
     ]
-    # The parsers' process is given its PATH, and none of the settings.
-    assert sorted(readers) == ["shared/knowledge/parsing.py", "shared/settings.py"]
+    # The parsers' process is given its PATH, and none of the settings; pydantic hears no other way.
+    assert sorted(readers) == ["shared/knowledge/parsing.py", "shared/process.py", "shared/settings.py"]
 
 
 def test_only_the_composition_root_chooses_adapters() -> None:

@@ -1,4 +1,4 @@
-"""What a process keeps is for itself to say, not for a library that it imports. Each in one of its own."""
+"""What a process keeps and leaves is for itself to say, not for a library that it imports. Each in one of its own."""
 
 import os
 import subprocess
@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from shared.heap import COLLECT_AFTER
+from shared.process import COLLECT_AFTER
 from shared.settings import ROOT
 
 MAKE_GARBAGE = """
-from shared import heap
-heap.set_up()
+from shared import process
+process.set_up()
 
 class Ring:
     alive = most = 0
@@ -30,8 +30,8 @@ print(Ring.most)
 """
 FREE_LARGE_BLOCKS = """
 from pathlib import Path
-from shared import heap
-heap.set_up()
+from shared import process
+process.set_up()
 
 def pages():
     return int(Path("/proc/self/statm").read_text().split()[1])
@@ -54,7 +54,13 @@ def told_by(program: str) -> list[int]:
 
 
 def test_importing_the_library_changes_nothing() -> None:
-    assert told_by("import shared.services, shared.heap" + TELL) == told_by(TELL)
+    assert told_by("import shared.services, shared.process" + TELL) == told_by(TELL)
+
+
+def test_the_app_builds_no_models_that_nobody_asked_for() -> None:
+    built = "\nfrom fastapi.openapi.models import OpenAPI; print(int(OpenAPI.__pydantic_complete__))"
+    assert told_by("import fastapi" + built) == [1]
+    assert told_by("import function_app" + built) == [0]
 
 
 def test_the_app_looks_rarely_for_garbage_and_not_among_what_was_imported() -> None:

@@ -1,4 +1,4 @@
-"""How a process uses memory. Entry points say so, for their whole process, before they import the rest.
+"""How a process starts and uses memory. Entry points say so, for the whole of it, before they import the rest.
 
 Whatever was in use once, a process keeps: so what matters is how much garbage waits, and that what was freed can be
 used again.
@@ -6,6 +6,7 @@ used again.
 
 import ctypes
 import gc
+import os
 import sys
 
 COLLECT_AFTER = 10_000
@@ -26,9 +27,20 @@ _M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
 def set_up() -> None:
+    _build_models_when_used()
     gc.set_threshold(COLLECT_AFTER, COLLECTIONS, FULL_COLLECTIONS)
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):  # musl has another allocator
         libc.mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM)
+
+
+def _build_models_when_used() -> None:
+    """FastAPI alone has fifty models, of a document that few ask for. What inherits from pydantic's base class is built
+    with its first object now: https://docs.pydantic.dev/latest/api/config/#pydantic.config.ConfigDict.defer_build"""
+    # Else pydantic looks for plugins in what every installed package says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    from pydantic import BaseModel
+
+    BaseModel.model_config["defer_build"] = True
 
 
 def keep_all() -> None:
