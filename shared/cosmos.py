@@ -22,7 +22,7 @@ from azure.cosmos.aio import CosmosClient
 
 from shared import telemetry
 from shared.azure_http import proxies_for
-from shared.errors import ConfigurationError, PayloadTooLarge, Unavailable
+from shared.errors import PayloadTooLarge, Unavailable
 
 type Item = dict[str, Any]
 type Operation = tuple[Any, ...]
@@ -227,16 +227,6 @@ def new_client(endpoint: str, credential: Any) -> Any:
         proxies=proxies_for(endpoint),
         transport=AioHttpTransport(use_env_settings=False),
     )
-
-
-def endpoint_and_key(connection_string: str) -> tuple[str, str]:
-    """Of `AccountEndpoint=…;AccountKey=…;`. Raises `ConfigurationError`, which does not quote it."""
-    parts = [part.partition("=") for part in connection_string.split(";")]
-    fields = {name.strip(): given for name, _, given in parts}
-    try:
-        return fields["AccountEndpoint"], fields["AccountKey"]
-    except KeyError as missing:
-        raise ConfigurationError(f"COSMOS_CONNECTION_STRING: {missing.args[0]} is missing.") from None
 
 
 @contextmanager

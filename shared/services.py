@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from shared import telemetry
+from shared.connection_strings import cosmos_account
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Services:
         """The process's one client."""
         if (account := self._cosmos_account) is None:
             return None
-        from shared.cosmos import Cosmos
+        with _beside(lambda: import_module("aiohttp")):  # which reads certificates
+            from shared.cosmos import Cosmos
 
         return Cosmos(*account, self.settings.cosmos_database)
 
@@ -88,10 +90,7 @@ class Services:
     def _cosmos_account(self) -> tuple[str, Any] | None:
         """Its endpoint, and what opens it; None on a laptop."""
         if text := self.settings.cosmos_connection_string.get_secret_value():
-            with _beside(lambda: import_module("aiohttp")):  # which reads certificates
-                from shared.cosmos import endpoint_and_key
-
-            return endpoint_and_key(text)
+            return cosmos_account(text)
         if self.settings.cosmos_endpoint is None:
             return None
         return self.settings.cosmos_endpoint, self._credential

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from shared.azure_http import proxies_for
+from shared.connection_strings import web_pubsub_endpoint
 from shared.errors import ConfigurationError, Unavailable
 from shared.push.channel import PROTOCOL, Audience, ClientUrl
 
@@ -44,8 +45,7 @@ class WebPubSubChannel:
         self._hub = hub
         self._credential = credential
         try:
-            self._endpoint = where if credential else _endpoint(where)
-            self._origin = websocket_origin(self._endpoint)
+            self._endpoint = where if credential else web_pubsub_endpoint(where)
         except ValueError:
             raise ConfigurationError(
                 "WEB_PUBSUB_CONNECTION_STRING: this is no connection string of Web PubSub."
@@ -69,7 +69,8 @@ class WebPubSubChannel:
 
     @property
     def origin(self) -> str:
-        return self._origin
+        parts = urlsplit(self._endpoint)
+        return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
 
     async def client_url(self, session_id: str, audience: Audience, *, minutes: int) -> ClientUrl:
         with _translated():
@@ -104,24 +105,6 @@ class WebPubSubChannel:
 def group(session_id: str, audience: Audience) -> str:
     """A session's id holds letters, digits and hyphens only, so no two conversations share a group."""
     return f"{audience}.{session_id}"
-
-
-def websocket_origin(endpoint: str) -> str:
-    """Of an https:// or http:// address. Raises `ValueError` for anything else."""
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("https", "http") or not parts.netloc:
-        raise ValueError("an address begins with https:// or http://")
-    return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
-
-
-def _endpoint(connection_string: str) -> str:
-    """Raises `ValueError` for what the SDK would refuse, too."""
-    parts = [part.split("=", 1) for part in connection_string.split(";") if part]
-    fields = {name.lower(): value for name, value in parts}
-    if "accesskey" not in fields:
-        raise ValueError("a connection string has an AccessKey")
-    endpoint, port = fields.get("endpoint", ""), fields.get("port", "")
-    return f"{endpoint.rstrip('/')}:{port}" if port else endpoint
 
 
 @contextmanager
