@@ -17,7 +17,7 @@ from shared.escalation.dead_letters import DeadLetters
 from shared.escalation.ticket import Ticket
 from shared.escalation.transcripts import TranscriptStore
 from shared.memory.codec import encode
-from shared.memory.models import Conversation
+from shared.memory.models import Conversation, id_of_session, id_of_user
 from shared.memory.store import ConversationStore
 
 TRANSCRIPT, DEAD_LETTER = "Transcript", "DeadLetter"
@@ -50,14 +50,14 @@ class PersonalData:
 
     async def customer(self, user_id: str) -> Person:
         """A customer with all conversations, also those opened under a name that nobody vouched for."""
-        names = {user_id, f"user:{user_id}"}
+        names = {user_id, id_of_user(user_id)}
         kept = self._store.kept(names=names, sessions=())
         sessions = {value.session_id async for value in kept if isinstance(value, Conversation)}
-        return Person(names | {_own_name(session) for session in sessions}, sessions)
+        return Person(names | {id_of_session(session) for session in sessions}, sessions)
 
     def conversation(self, session_id: str) -> Person:
         """Whoever spoke in this conversation, as far as it is only known there."""
-        return Person({_own_name(session_id)}, {session_id})
+        return Person({id_of_session(session_id)}, {session_id})
 
     async def export(self, person: Person) -> dict[str, list[Any]]:
         """Everything by its kind, as it is stored; transcripts and dead letters as texts."""
@@ -98,8 +98,3 @@ class PersonalData:
             return (await self._transcripts.read(ticket.session_id, ticket.id)).decode()
         except NotFound:
             return None
-
-
-def _own_name(session_id: str) -> str:
-    """The key of a customer whom nobody vouched for: see `Conversation.customer_id`."""
-    return f"session:{session_id}"

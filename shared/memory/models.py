@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -27,8 +27,8 @@ class Conversation:
 
     `last_seq` is the number of the newest message (1-based, gapless). `owner` says who answers. Two opens of the same
     turn are kept apart by the lease: `lease_until` is when the running turn loses its right to answer, None when no
-    turn runs. `customer_id` is the key of the customer's facts: the `user_id` where it can be trusted, else the
-    session's own id, so that a claimed identity never shows another customer's facts. `filters` narrow what its turns
+    turn runs. `customer_id` is the key of the customer's facts: `id_of_user` where the `user_id` can be trusted, else
+    `id_of_session`, so that a claimed identity never shows another customer's facts. `filters` narrow what its turns
     search, see `knowledge.filters`. `ticket_id` is the newest ticket that is not resolved: while a person owns the
     conversation, theirs.
     """
@@ -43,6 +43,16 @@ class Conversation:
     lease_until: datetime | None = None
     filters: Mapping[str, str] = field(default_factory=dict[str, str])
     ticket_id: str | None = None
+
+
+def id_of_user(user_id: str) -> str:
+    """The `customer_id` of whom the company's site vouches for; the same in all their conversations."""
+    return f"user:{user_id}"
+
+
+def id_of_session(session_id: str) -> str:
+    """The `customer_id` of whoever nobody vouched for. No other conversation has it."""
+    return f"session:{session_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +174,9 @@ class Erasure:
     messages: int = 0
     tickets: int = 0
     facts: int = 0
+
+    def __add__(self, other: Erasure) -> Erasure:
+        return Erasure(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
