@@ -31,6 +31,7 @@ from agent_framework import (
 from agent_framework.observability import ChatTelemetryLayer
 
 from evaluation import suite
+from shared.clock import utc_now
 from shared.conversation.attachments import Upload
 from shared.conversation.chat_clients import TOOL_LOOP
 from shared.conversation.instructions import NO_ANSWER, instructions
@@ -40,7 +41,7 @@ from shared.conversation.wishes import MAX_FACT, fact_to_remember, is_urgent
 from shared.knowledge.terms import terms
 from shared.memory.models import CustomerFact
 from shared.memory.models import Message as Answer
-from shared.services import Services, utc_now
+from shared.services import Services
 from shared.settings import Settings
 
 PLACEMENTS = ("document", "attachment", "fact", "history", "message")

@@ -23,6 +23,7 @@ from itertools import batched
 from pathlib import Path
 from typing import IO, Any, Self
 
+from shared.clock import iso
 from shared.errors import InvalidInput, NotFound
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
@@ -31,7 +32,6 @@ from shared.knowledge.documents import DocumentStore
 from shared.memory.codec import SCHEMA, decode, encode
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
 from shared.memory.store import ConversationStore, Stored
-from shared.sqlite import iso
 
 FORMAT = 1
 CONVERSATIONS, DOCUMENTS, TRANSCRIPTS, MANIFEST = (

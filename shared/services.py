@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from shared import telemetry
+from shared.clock import utc_now
 from shared.connection_strings import cosmos_account
 from shared.settings import Settings, load_settings
 
@@ -50,10 +51,6 @@ if TYPE_CHECKING:
     from shared.security.identity import IdentityTokens
     from shared.security.ratelimits import RateLimiter
     from shared.security.tokens import Tokens
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Services:

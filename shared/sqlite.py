@@ -13,7 +13,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import ConfigurationError, Unavailable
@@ -153,10 +152,3 @@ def _keep_a_log(connection: sqlite3.Connection) -> None:
             time.sleep(BUSY_PAUSE)
         else:
             return
-
-
-def iso(moment: datetime) -> str:
-    """UTC, ISO 8601, always of the same width: sorts as text as it does in time."""
-    if moment.tzinfo is None:
-        raise ValueError("a time without a time zone")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

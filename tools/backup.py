@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shared.backup import Stores, back_up
+from shared.clock import utc_now
 from shared.errors import SupportAgentError
-from shared.services import get_services, utc_now
+from shared.services import get_services
 
 
 async def run(folder: Path) -> Mapping[str, int]:

@@ -14,8 +14,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from shared.clock import utc_now
 from shared.errors import SupportAgentError
-from shared.services import get_services, utc_now
+from shared.services import get_services
 
 
 async def export(user: str) -> dict[str, list[Any]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from shared.clock import utc_now
 from shared.errors import NotFound, Unavailable
 from shared.escalation.events import handoff
 from shared.escalation.events.event import (
@@ -41,10 +42,6 @@ MAX_SAID = 20_000
 """Characters of a customer's message in its event, so that it always fits the queue; the API has the whole."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class EscalationService:
     """`public_url` makes links absolute. With `webhook`, each event also goes to the queue of webhook deliveries."""
 
@@ -58,7 +55,7 @@ class EscalationService:
         push: PushService,
         public_url: str | None = None,
         webhook: bool = False,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._queue = queue

@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -26,6 +26,7 @@ from azure.servicebus.exceptions import (
     ServiceBusServerBusyError,
 )
 
+from shared.clock import utc_now
 from shared.errors import ConfigurationError, Conflict, NotFound, PayloadTooLarge, SupportAgentError, Unavailable
 from shared.escalation.queue import MAX_MESSAGE_BYTES, REQUESTS, DeadLetter, QueueMessage, ReceivedMessage
 
@@ -51,10 +52,6 @@ _REASON, _DESCRIPTION = "DeadLetterReason", "DeadLetterErrorDescription"
 _logger = logging.getLogger(__name__)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class ServiceBusTicketQueue:
     """`where` is a connection string or, with `credential`, a namespace's host name (NAME.servicebus.windows.net). The
     credential stays its owner's to close.
@@ -72,7 +69,7 @@ class ServiceBusTicketQueue:
         *,
         operation_seconds: float = OPERATION_SECONDS,
         wait_seconds: float = WAIT_SECONDS,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         if credential is None:
             _check(where)

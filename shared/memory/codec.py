@@ -15,9 +15,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from shared.clock import iso
 from shared.errors import ConfigurationError
 from shared.escalation.ticket import Ticket
-from shared.sqlite import iso
 
 type Document = dict[str, Any]
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
+from shared.clock import iso, utc_now
 from shared.cosmos import BATCH, Changed, Container, Cosmos, Item, Operation, again
 from shared.errors import Conflict, NotFound, TurnInProgress, Unavailable
 from shared.escalation.outbox import OutboxEvent, customer_message, event_id
@@ -50,16 +51,11 @@ from shared.memory.models import (
     id_of_session,
 )
 from shared.memory.store import Stored, TicketState, check_alone, with_route, with_ticket
-from shared.sqlite import iso
 
 RECORDS_AT_ONCE = 100
 """Conversations that are read at once when all of a time are asked for."""
 
 _logger = logging.getLogger(__name__)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +87,7 @@ class CosmosConversationStore:
         cosmos: Cosmos,
         *,
         retention: timedelta = timedelta(0),
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._cosmos = cosmos
         self._conversations = Container(self._cosmos, schema.CONVERSATIONS)

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
+from shared.clock import iso
 from shared.cosmos import Item
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
 from shared.memory.codec import decode, encode
 from shared.memory.cosmos_schema import NEVER
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
-from shared.sqlite import iso
 
 CONVERSATION = "conversation"
 """Id and type of the item that every change of a conversation goes through."""

@@ -188,24 +188,3 @@ class Operator:
     password_hash: str
     created_at: datetime
     role: OperatorRole = "agent"
-
-
-__all__ = [
-    "Attachment",
-    "Conversation",
-    "ConversationRecord",
-    "CustomerFact",
-    "Erasure",
-    "Feedback",
-    "Message",
-    "OpenTurn",
-    "Operator",
-    "OperatorRole",
-    "Owner",
-    "Rating",
-    "Role",
-    "Scalar",
-    "Source",
-    "Ticket",
-    "Usage",
-]

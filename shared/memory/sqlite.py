@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
 from sqlite3 import Connection
 
+from shared.clock import iso, utc_now
 from shared.errors import Conflict, NotFound, TurnInProgress
 from shared.escalation.outbox import OutboxEvent, customer_message
 from shared.escalation.ticket import Status, Ticket
@@ -26,7 +27,7 @@ from shared.memory.models import (
     id_of_session,
 )
 from shared.memory.store import Stored, TicketState, check_alone, with_route, with_ticket
-from shared.sqlite import Database, iso
+from shared.sqlite import Database
 
 PURGED_AT_ONCE = 20
 """Most expired conversations that a new one clears away. More than one, so that none are left for long."""
@@ -88,10 +89,6 @@ _UPGRADES = {1: _FROM_2, 2: _FROM_2}
 """Version 2 had one index more than version 1, which the schema makes anyway."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class SqliteConversationStore:
     """Every method is one transaction.
 
@@ -103,7 +100,7 @@ class SqliteConversationStore:
     """
 
     def __init__(
-        self, path: Path, *, retention: timedelta = timedelta(0), now: Callable[[], datetime] = _utc_now
+        self, path: Path, *, retention: timedelta = timedelta(0), now: Callable[[], datetime] = utc_now
     ) -> None:
         self._database = Database(path, schema=_SCHEMA, version=_VERSION, upgrades=_UPGRADES)
         self._retention = retention

@@ -48,7 +48,7 @@ NOT_BY_A_TURN = (
 """Nor does a laptop's keyless answer need these, also where it could be pushed."""
 NOT_BY_A_TURN_IN_AZURE = (
     *("azure.servicebus", "azure.storage", "azure.identity", "requests", "httpx", "rich", "chromadb"),
-    *("shared.knowledge.formats", "shared.knowledge.parsing", "shared.knowledge.ingestion"),
+    *("shared.knowledge.formats", "shared.knowledge.parsing", "shared.knowledge.ingestion", "sqlite3"),
 )
 """And until there is a ticket or a document, the adapters for Azure need none of these for what a turn uses of them."""
 
