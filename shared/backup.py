@@ -1,6 +1,6 @@
 """A backup: conversations, documents and transcripts of any adapters, in a folder, to be put into any others.
 
-    conversations.jsonl   a line for each stored value, {"kind": …, "document": …}, as `memory/codec.py` writes it
+    conversations.jsonl   a line for each stored value, {"kind": …, "document": …}, as `codec.py` writes it
     documents.jsonl       a line for each document, {"name", "metadata", "sha256"}; its bytes are in documents/<sha256>
     transcripts.jsonl     a line for each long transcript, {"session_id", "ticket_id", "text"}
     manifest.json         what belongs to it, with a hash of each file: written last, so without it nothing is whole
@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from shared.clock import iso
+from shared.codec import SCHEMA, as_document, from_document
 from shared.errors import InvalidInput, NotFound
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
 from shared.escalation.transcripts import TranscriptStore
 from shared.knowledge.documents import DocumentStore
-from shared.memory.codec import SCHEMA, decode, encode
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
 from shared.memory.store import ConversationStore, Stored
 
@@ -71,7 +71,7 @@ async def back_up(stores: Stores, folder: Path, now: datetime) -> Mapping[str, i
         with_transcripts = set(await stores.transcripts.sessions())
         async for value in stores.conversations.everything():
             kind = type(value).__name__
-            values.write({"kind": kind, "document": json.loads(encode(value))})
+            values.write({"kind": kind, "document": as_document(value)})
             counts[kind] += 1
             if isinstance(value, Ticket) and value.session_id in with_transcripts:
                 counts["Transcript"] += await _back_up_transcript(stores.transcripts, value, transcripts)
@@ -96,7 +96,7 @@ async def put_back(stores: Stores, folder: Path, *, into_existing: bool = False)
         )
     counts = Counter[str]()
     for lines in batched(_read(folder / CONVERSATIONS), AT_ONCE, strict=False):
-        values: list[Stored] = [decode(KINDS[line["kind"]], json.dumps(line["document"])) for line in lines]
+        values: list[Stored] = [from_document(KINDS[line["kind"]], line["document"]) for line in lines]
         await stores.conversations.put_back(values)
         counts.update(line["kind"] for line in lines)
     for line in _read(folder / TRANSCRIPTS):

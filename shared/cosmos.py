@@ -1,4 +1,4 @@
-"""Cosmos DB as the store sees it: items of containers, errors of our own, and what each request cost.
+"""Cosmos DB as the adapters see it: items of containers, errors of our own, and what each request cost.
 
 The SDK waits when it is throttled and repeats what got no answer, writes too: a write may have happened although its
 answer says that the item is there already, or has changed. Who writes must be able to tell its own writes.
@@ -7,9 +7,11 @@ answer says that the item is there already, or has changed. Who writes must be a
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from azure.cosmos.aio import CosmosClient
 
 from shared import telemetry
 from shared.azure_http import proxies_for
+from shared.codec import from_document
 from shared.errors import PayloadTooLarge, Unavailable
 
 type Item = dict[str, Any]
@@ -44,6 +47,7 @@ BATCH = 100
 BATCH_BYTES = 1_500_000
 """Most bytes of one batch: a request may have 2 MB."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.@:-]{1,128}")
 _CHANGED = (409, 412, 424)
 _UNANSWERED = (408, 410, 449)
 _OWNER_MISSING = 1003
@@ -210,6 +214,29 @@ def batches(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
         size += length
     if part:
         yield part
+
+
+def item_id(kind: str, name: str) -> str:
+    """The same name always has the same id. What Cosmos DB does not take as an id is replaced by its hash."""
+    if _PLAIN.fullmatch(name):
+        return f"{kind}:{name}"
+    return f"{kind}:sha256={hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def value[T](kind: type[T], item: Mapping[str, Any]) -> T:
+    """What lies in the item, under `document`."""
+    return from_document(kind, item["document"])
+
+
+def indexing(*paths: str, together: Sequence[Sequence[str]] = ()) -> Mapping[str, Any]:
+    """Writes cost by what is indexed: only what is asked for. `together` are the orders over several paths."""
+    return {
+        "indexingMode": "consistent",
+        "automatic": True,
+        "includedPaths": [{"path": f"{path}/?"} for path in paths],
+        "excludedPaths": [{"path": "/*"}],
+        "compositeIndexes": [[{"path": path, "order": "ascending"} for path in paths] for paths in together],
+    }
 
 
 def new_client(endpoint: str, credential: Any) -> Any:

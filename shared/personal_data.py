@@ -6,17 +6,16 @@ person, also for what nothing else points to any more.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.codec import as_document
 from shared.errors import NotFound, Unavailable
 from shared.escalation.dead_letters import DeadLetters
 from shared.escalation.ticket import Ticket
 from shared.escalation.transcripts import TranscriptStore
-from shared.memory.codec import encode
 from shared.memory.models import Conversation, id_of_session, id_of_user
 from shared.memory.store import ConversationStore
 
@@ -63,7 +62,7 @@ class PersonalData:
         """Everything by its kind, as it is stored; transcripts and dead letters as texts."""
         found: dict[str, list[Any]] = {}
         async for value in self._store.kept(names=person.names, sessions=person.sessions):
-            found.setdefault(type(value).__name__, []).append(json.loads(encode(value)))
+            found.setdefault(type(value).__name__, []).append(as_document(value))
             if isinstance(value, Ticket) and (text := await self._transcript(value)) is not None:
                 found.setdefault(TRANSCRIPT, []).append(text)
         async for text in self._letters(person):

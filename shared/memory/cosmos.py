@@ -16,7 +16,7 @@ from secrets import token_hex
 from typing import Any
 
 from shared.clock import iso, utc_now
-from shared.cosmos import BATCH, Changed, Container, Cosmos, Item, Operation, again
+from shared.cosmos import BATCH, Changed, Container, Cosmos, Item, Operation, again, item_id, value
 from shared.errors import Conflict, NotFound, TurnInProgress, Unavailable
 from shared.escalation.outbox import OutboxEvent, customer_message, event_id
 from shared.escalation.ticket import Status, Ticket
@@ -31,11 +31,9 @@ from shared.memory.cosmos_items import (
     event_item,
     head_item,
     head_of,
-    item_id,
     message_item,
     operator_item,
     ticket_item,
-    value,
     waiting_fact_item,
 )
 from shared.memory.cosmos_limits import CosmosLimits

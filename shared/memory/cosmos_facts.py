@@ -12,10 +12,10 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from shared.cosmos import Changed, Container, Cosmos, Item, again
+from shared.cosmos import Changed, Container, Cosmos, Item, again, item_id, value
 from shared.errors import Unavailable
 from shared.memory import cosmos_schema as schema
-from shared.memory.cosmos_items import CONVERSATION, fact_item, item_id, value
+from shared.memory.cosmos_items import CONVERSATION, fact_item
 from shared.memory.models import CustomerFact
 
 _logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from shared.clock import iso, utc_now
+from shared.codec import decode, encode
 from shared.errors import Conflict, NotFound, TurnInProgress
 from shared.escalation.outbox import OutboxEvent, customer_message
 from shared.escalation.ticket import Status, Ticket
 from shared.memory import sqlite_backup
-from shared.memory.codec import decode, encode
 from shared.memory.models import (
     Conversation,
     ConversationRecord,

@@ -72,6 +72,24 @@ def test_no_layer_reaches_upwards(layer: str) -> None:
     assert wrong == []
 
 
+def test_the_parts_of_the_product_import_what_the_architecture_says() -> None:
+    rows = re.findall(
+        r"^\| `shared/(\w+)/` \| .* \| ?(.*) \|$", (ROOT / "docs/architecture.md").read_text("utf-8"), re.MULTILINE
+    )
+    parts = {folder.name for folder in (ROOT / "shared").iterdir() if (folder / "__init__.py").exists()}
+    told = {part: set(re.findall(r"`(\w+)`", may_import)) & parts for part, may_import in rows}
+    found = {
+        part: {
+            module.split(".")[1]
+            for file in (ROOT / "shared" / part).rglob("*.py")
+            for module in imported(file)
+            if module.startswith("shared.") and module.split(".")[1] in parts - {part}
+        }
+        for part in parts
+    }
+    assert told == found
+
+
 def test_only_the_settings_read_the_environment() -> None:
     readers = [
         str(file.relative_to(ROOT))
