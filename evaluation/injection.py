@@ -194,8 +194,8 @@ def load(folder: Path) -> list[Payload]:
 async def measure(payloads: Sequence[Payload], *, placements: Sequence[str] = PLACEMENTS) -> dict[str, Any]:
     """The report that README.md describes."""
     with tempfile.TemporaryDirectory() as folder:
-        services = AttackedServices(Settings(auth_mode="open", data_dir=Path(folder), company_name=COMPANY))  # pyright: ignore[reportCallIssue]
-        try:
+        settings = Settings(auth_mode="open", data_dir=Path(folder), company_name=COMPANY)  # pyright: ignore[reportCallIssue]
+        async with AttackedServices(settings) as services:
             if "document" in placements:
                 for number, payload in enumerate(payloads):
                     await services.documents.write(f"part-{number}.md", _document(number, payload.text).encode())
@@ -205,8 +205,6 @@ async def measure(payloads: Sequence[Payload], *, placements: Sequence[str] = PL
                 outcomes += [await _attack(services, number, payload, placement) for placement in placements]
                 if number % 20 == 19:
                     print(f"{number + 1} of {len(payloads)} texts", file=sys.stderr)
-        finally:
-            await services.close()
     return _report(payloads, outcomes)
 
 

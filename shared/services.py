@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache, cached_property, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from shared import telemetry
 from shared.clock import utc_now
@@ -54,7 +54,8 @@ if TYPE_CHECKING:
 
 
 class Services:
-    """Everything a trigger calls. `settings` is the only thing that must be right at once."""
+    """Everything a trigger calls. `settings` is the only thing that must be right at once. As a context manager it is
+    closed at the end."""
 
     def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
@@ -452,6 +453,12 @@ class Services:
         else:
             queues = await servicebus_schema.create(connection.get_secret_value())
         return [f"Service Bus: {queue}" for queue in queues]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Let running turns finish, then release files, threads and child processes. Only what was built is closed."""

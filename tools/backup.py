@@ -22,12 +22,9 @@ from shared.services import get_services
 
 async def run(folder: Path) -> Mapping[str, int]:
     """Raises `InvalidInput`, `Unavailable`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         stores = Stores(services.store, services.documents, services.transcripts)
         return await back_up(stores, folder, utc_now())
-    finally:
-        await services.close()
 
 
 def summary(counts: Mapping[str, int]) -> str:

@@ -61,11 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _create(username: str, display_name: str, password: str, role: OperatorRole) -> None:
-    services = get_services()
-    try:
+    async with get_services() as services:
         await create_operator(services, username, display_name, password, role)
-    finally:
-        await services.close()
 
 
 def _ask() -> str:
