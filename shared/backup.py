@@ -29,6 +29,7 @@ from shared.errors import InvalidInput, NotFound
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
 from shared.escalation.transcripts import TranscriptStore
+from shared.files import write_whole
 from shared.knowledge.documents import DocumentStore
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
 from shared.memory.store import ConversationStore, Stored
@@ -44,6 +45,7 @@ LINES = (CONVERSATIONS, DOCUMENTS, TRANSCRIPTS)
 KINDS: Mapping[str, type[Any]] = {
     kind.__name__: kind for kind in (Conversation, Message, Ticket, OutboxEvent, CustomerFact, Operator)
 }
+FOR_THE_OWNER = 0o600
 AT_ONCE = 100
 """Values that are put back together."""
 LARGEST_DOCUMENT = 1 << 31
@@ -78,7 +80,8 @@ async def back_up(stores: Stores, folder: Path, now: datetime) -> Mapping[str, i
         async for name in _names(stores.documents):
             counts["Document"] += await _back_up_document(stores.documents, name, documents, folder)
     manifest = {"format": FORMAT, "schema": SCHEMA, "at": iso(now), "counts": dict(counts)}
-    _write_whole(folder / MANIFEST, json.dumps(manifest | {"sha256": {one: _hash(folder / one) for one in LINES}}))
+    whole = json.dumps(manifest | {"sha256": {one: _hash(folder / one) for one in LINES}})
+    write_whole(folder / MANIFEST, whole.encode(), mode=FOR_THE_OWNER)
     return counts
 
 
@@ -155,7 +158,7 @@ async def _back_up_document(documents: DocumentStore, name: str, lines: _Lines, 
     except NotFound:  # it went in the meantime
         return False
     digest = hashlib.sha256(data).hexdigest()
-    _write_whole(folder / "documents" / digest, data)
+    write_whole(folder / "documents" / digest, data, mode=FOR_THE_OWNER)
     lines.write({"name": name, "metadata": dict(info.metadata), "sha256": digest})
     return True
 
@@ -210,18 +213,8 @@ def _make_folder(folder: Path) -> None:
     (folder / "documents").mkdir(mode=0o700)
 
 
-def _write_whole(path: Path, content: str | bytes) -> None:
-    """Under its name as a whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.tmp")
-    with open(unfinished, "wb", opener=_for_the_owner) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
 def _for_the_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags, FOR_THE_OWNER)
 
 
 def _hash(path: Path) -> str | None:
