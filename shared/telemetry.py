@@ -295,7 +295,9 @@ model_tokens = _meter.create_counter(
 model_cost = _meter.create_counter(
     "support_model_cost_usd", description="What answers cost at the prices that are set, in US dollars"
 )
-degraded_answers = _meter.create_counter("support_degraded_answers", description="Answers made without the set model")
+degraded_answers = _meter.create_counter(
+    "support_degraded_answers", description="Answers made without the set model, or without the index"
+)
 question_rewritings = _meter.create_counter(
     "support_question_rewritings", description="Follow-ups given to the model to word anew, by outcome"
 )

@@ -107,7 +107,7 @@ class Message:
 
     `seq` is 0 until the store has numbered it. `reply_to` of an answer is the id of the customer's message that it
     answers. `grounded` is True when every sentence of an answer was verified against its source; `degraded` when the
-    configured model failed and the answer was made without it.
+    configured model or the index failed and the answer was made without it.
     """
 
     id: str
