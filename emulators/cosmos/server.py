@@ -13,7 +13,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -313,16 +312,16 @@ class CosmosServer:
 
 
 class CosmosEmulator(ThreadedServer):
-    """A server on a thread of its own: `with CosmosEmulator() as emulator: … emulator.url`.
+    """In memory, on a thread of its own: `with CosmosEmulator() as emulator: … emulator.url`.
 
     `tls` holds a certificate: the SDK sends its tokens over TLS only.
     """
 
-    def __init__(self, path: Path | None = None, *, key: str = EMULATOR_KEY, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         super().__init__("cosmos-emulator")
         self._tls = tls
-        self.storage = Storage(path)
-        self.server = CosmosServer(self.storage, key)
+        self.storage = Storage()
+        self.server = CosmosServer(self.storage)
         self.url = ""
         self._runner = web.AppRunner(self.server.application(), access_log=None)
 

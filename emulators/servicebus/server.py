@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from emulators.faults import Faults
 from emulators.servicebus.auth import EMULATOR_KEY, connection_string
@@ -87,13 +86,11 @@ class Server:
 
 
 class ServiceBusEmulator(ThreadedServer):
-    """A server on a thread of its own: `with ServiceBusEmulator(queues) as emulator: … emulator.connection_string`."""
+    """In memory, on a thread of its own: `with ServiceBusEmulator(queues) as bus: … bus.connection_string`."""
 
-    def __init__(
-        self, queues: Mapping[str, QueueOptions], path: Path | None = None, *, key: str = EMULATOR_KEY
-    ) -> None:
+    def __init__(self, queues: Mapping[str, QueueOptions]) -> None:
         super().__init__("servicebus-emulator")
-        self.server = Server(Broker(queues, path), key)
+        self.server = Server(Broker(queues))
         self.connection_string = ""
 
     @property
