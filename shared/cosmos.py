@@ -52,7 +52,7 @@ _CHANGED = (409, 412, 424)
 _UNANSWERED = (408, 410, 449)
 _OWNER_MISSING = 1003
 """Sub-status of a 404: not the item but its database or container is missing."""
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Changed(Exception):
@@ -264,7 +264,7 @@ def translated() -> Generator[None]:
     except HttpResponseError as error:
         raise _ours(error) from error
     except AzureError as error:
-        _logger.warning("cosmos_unanswered", extra={"error_type": type(error).__name__})
+        logger.warning("cosmos_unanswered", extra={"error_type": type(error).__name__})
         raise Unanswered("The store does not answer. Try again.") from error
 
 
@@ -280,7 +280,7 @@ def _ours(error: HttpResponseError) -> Exception:
         wait: str | None = getattr(error, "headers", {}).get("x-ms-retry-after-ms")
         return Unavailable("The store has too much to do. Try again.", retry_after=float(wait or 1000) / 1000)
     # The text of an error may quote an item.
-    _logger.error("cosmos_failed", extra={"status": status, "substatus": substatus})
+    logger.error("cosmos_failed", extra={"status": status, "substatus": substatus})
     if status in _UNANSWERED or status >= 500:
         return Unanswered("The store does not answer. Try again.")
     return Unavailable("The store refuses the request: see the log.")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from shared.errors import ConfigurationError, Unavailable
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5
 """Longest wait for another process's transaction, which takes about a millisecond."""
@@ -87,7 +87,7 @@ class Database:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (sqlite3.Error, OSError) as error:
-            _log.exception("sqlite_failed", extra={"file": self._path.name})
+            logger.exception("sqlite_failed", extra={"file": self._path.name})
             raise Unavailable(f"{self._path.name} does not answer. Try again.") from error
 
     def _transaction[T](self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -81,11 +81,11 @@ class JsonFormatter(logging.Formatter):
 def _frames(error: BaseException | None) -> list[str]:
     """Where it happened, without the exception's own text: a message of a library may quote its input."""
     frames: list[str] = []
-    trace = error.__traceback__ if error else None
-    while trace:
-        code = trace.tb_frame.f_code
-        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
+    place = error.__traceback__ if error else None
+    while place:
+        code = place.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{place.tb_lineno} {code.co_name}")
+        place = place.tb_next
     return frames
 
 

@@ -49,7 +49,7 @@ AGAIN = "/replay-"
 _End = Literal["sender", "receiver", "dead letters"]
 _REASON, _DESCRIPTION = "DeadLetterReason", "DeadLetterErrorDescription"
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class ServiceBusTicketQueue:
@@ -246,7 +246,7 @@ class ServiceBusTicketQueue:
         except _ANSWERS:
             raise
         except (AzureError, OSError, ValueError) as error:
-            _logger.warning(
+            logger.warning(
                 "servicebus_failed", extra={"queue": queue, "end": end, "problem": f"{type(error).__name__}: {error}"}
             )
             wait = BUSY_SECONDS if isinstance(error, ServiceBusServerBusyError) else 1
@@ -307,7 +307,7 @@ async def _close(link: Any) -> None:
         async with asyncio.timeout(OPERATION_SECONDS):
             await link.close()
     except (AzureError, OSError, ValueError, AttributeError) as error:  # broken, which is why it is closed
-        _logger.debug("servicebus_not_closed", extra={"problem": type(error).__name__})
+        logger.debug("servicebus_not_closed", extra={"problem": type(error).__name__})
 
 
 def _lock_lost(received: ReceivedMessage) -> Conflict:

@@ -53,7 +53,7 @@ from shared.memory.store import Stored, TicketState, check_alone, with_route, wi
 RECORDS_AT_ONCE = 100
 """Conversations that are read at once when all of a time are asked for."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -567,7 +567,7 @@ class CosmosConversationStore:
                 await self._conversations.batch(conversation.session_id, operations)
         except (Changed, Unavailable) as error:
             # The next change does it; until then some items would go earlier, days after the customer's session.
-            _logger.warning("conversation_not_prolonged", extra={"error_type": type(error).__name__})
+            logger.warning("conversation_not_prolonged", extra={"error_type": type(error).__name__})
 
     # ---- reading
     async def _head(self, session_id: str) -> Head:

@@ -30,7 +30,7 @@ SERVER_ERROR = 500
 """From this status on, and without any answer, a call is repeated at once, and once. The SDK would by default wait for
 half a minute, and not repeat what got no answer."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class WebPubSubChannel:
@@ -115,8 +115,8 @@ def _translated() -> Generator[None]:
     try:
         yield
     except HttpResponseError as error:
-        _logger.warning("web_pubsub_failed", extra={"status": error.status_code})
+        logger.warning("web_pubsub_failed", extra={"status": error.status_code})
         raise Unavailable("The push channel refuses the request: see the log.") from error
     except AzureError as error:
-        _logger.warning("web_pubsub_unanswered", extra={"error_type": type(error).__name__})
+        logger.warning("web_pubsub_unanswered", extra={"error_type": type(error).__name__})
         raise Unavailable("The push channel does not answer. Poll meanwhile.") from error
