@@ -26,6 +26,10 @@ class Faults[F: Fault]:
     def add(self, fault: F) -> None:
         self._waiting.append((fault, fault.skip, fault.times))
 
+    def __len__(self) -> int:
+        """Those that are left."""
+        return len(self._waiting)
+
     def clear(self) -> bool:
         """Take back those that are left; whether there were any."""
         left, self._waiting = self._waiting, []

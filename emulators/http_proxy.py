@@ -8,15 +8,14 @@ with FaultyProxy("http://127.0.0.1:10000") as proxy:
 from __future__ import annotations
 
 import asyncio
-import threading
 from dataclasses import dataclass
-from typing import Self
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
 from emulators.faults import Faults
+from emulators.threads import ThreadedServer
 
 _OWN = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 """Headers about the connection itself, of which there are two."""
@@ -44,31 +43,19 @@ class Fault:
         return self.method in ("", request.method) and self.path in request.path
 
 
-class FaultyProxy:
+class FaultyProxy(ThreadedServer):
     """On a thread of its own. `faults` are those that wait to happen; `requests` is what came, as METHOD path."""
 
     def __init__(self, target: str) -> None:
+        super().__init__("faulty-proxy")
         self._target = target.rstrip("/")
         self.url = ""
         self.faults = Faults[Fault]()
         self.requests: list[str] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="faulty-proxy", daemon=True)
         application = web.Application(client_max_size=1 << 30)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
         self._session: aiohttp.ClientSession | None = None
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
     async def _start(self) -> None:
         self._session = aiohttp.ClientSession(auto_decompress=False)

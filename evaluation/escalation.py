@@ -84,14 +84,11 @@ async def run(folder: Path) -> dict[str, Any]:
             left_out[name] = sum(one.category in NEEDS_KNOWLEDGE for one in chosen)
             chosen = [one for one in chosen if one.category not in NEEDS_KNOWLEDGE]
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-            services = await _services(documents, Path(scratch))
-            try:
+            async with await _services(documents, Path(scratch)) as services:
                 for number, one in enumerate(chosen, 1):
                     outcomes[one.category][await _outcome(services, one)] += 1
                     if number % STEP == 0 or number == len(chosen):
                         _progress(f"{name or 'no documents'}: {number} of {len(chosen)} messages")
-            finally:
-                await services.close()
     return {
         "suite": "escalation",
         "dataset": folder.name,

@@ -31,6 +31,7 @@ from agent_framework import (
 from agent_framework.observability import ChatTelemetryLayer
 
 from evaluation import suite
+from shared.clock import utc_now
 from shared.conversation.attachments import Upload
 from shared.conversation.chat_clients import TOOL_LOOP
 from shared.conversation.instructions import NO_ANSWER, instructions
@@ -40,7 +41,7 @@ from shared.conversation.wishes import MAX_FACT, fact_to_remember, is_urgent
 from shared.knowledge.terms import terms
 from shared.memory.models import CustomerFact
 from shared.memory.models import Message as Answer
-from shared.services import Services, utc_now
+from shared.services import Services
 from shared.settings import Settings
 
 PLACEMENTS = ("document", "attachment", "fact", "history", "message")
@@ -193,8 +194,8 @@ def load(folder: Path) -> list[Payload]:
 async def measure(payloads: Sequence[Payload], *, placements: Sequence[str] = PLACEMENTS) -> dict[str, Any]:
     """The report that README.md describes."""
     with tempfile.TemporaryDirectory() as folder:
-        services = AttackedServices(Settings(auth_mode="open", data_dir=Path(folder), company_name=COMPANY))  # pyright: ignore[reportCallIssue]
-        try:
+        settings = Settings(auth_mode="open", data_dir=Path(folder), company_name=COMPANY)  # pyright: ignore[reportCallIssue]
+        async with AttackedServices(settings) as services:
             if "document" in placements:
                 for number, payload in enumerate(payloads):
                     await services.documents.write(f"part-{number}.md", _document(number, payload.text).encode())
@@ -204,8 +205,6 @@ async def measure(payloads: Sequence[Payload], *, placements: Sequence[str] = PL
                 outcomes += [await _attack(services, number, payload, placement) for placement in placements]
                 if number % 20 == 19:
                     print(f"{number + 1} of {len(payloads)} texts", file=sys.stderr)
-        finally:
-            await services.close()
     return _report(payloads, outcomes)
 
 

@@ -19,6 +19,10 @@ from shared.knowledge.documents import DocumentInfo, DocumentStore
 logger = logging.getLogger(__name__)
 
 ACCOUNT = "laptop"
+INTERVAL = 0.5
+"""Seconds between two looks at the documents."""
+PAUSE = 1.0
+"""Seconds before the second attempt; before each later one it is one more."""
 LARGEST_BLOB = 1 << 30
 """Bytes. In Azure a blob reaches the function in memory too, and no instance would have room for more."""
 
@@ -56,7 +60,7 @@ class Settling:
 
 
 class BlobWatcher:
-    """Looks at the store every `interval` seconds and fires what changed; one event per document at a time."""
+    """Looks at the store every `INTERVAL` and fires what changed; one event per document at a time."""
 
     def __init__(
         self,
@@ -65,14 +69,10 @@ class BlobWatcher:
         listener: Listener,
         *,
         known: Mapping[str, str],
-        interval: float = 0.5,
-        pause: float = 1.0,
     ) -> None:
         self._runtime = runtime
         self._store = store
         self._listener = listener
-        self._interval = interval
-        self._pause = pause
         self._settling = Settling(known)
         self._slots = asyncio.Semaphore(runtime.host.blob_parallelism)
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -89,7 +89,7 @@ class BlobWatcher:
                     await self._look()
                 except SupportAgentError as error:
                     logger.warning("the documents cannot be listed: %s", error)
-                await asyncio.sleep(self._interval)
+                await asyncio.sleep(INTERVAL)
         finally:
             tasks = list(self._running.values())
             for task in tasks:
@@ -150,7 +150,7 @@ class BlobWatcher:
                 return
             except InvocationFailed:
                 if attempt < attempts:
-                    await asyncio.sleep(self._pause * attempt)
+                    await asyncio.sleep(PAUSE * attempt)
         logger.error("%s was given up after %d attempts: %s", function.name, attempts, name)
         self._listener.gave_up(name)
 

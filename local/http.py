@@ -29,11 +29,10 @@ class Front:
     """An ASGI app. Every request becomes an invocation of the function whose route it matches; what is the hub's own is
     answered by it."""
 
-    def __init__(self, runtime: Runtime, hub: Hub | None = None, *, max_body: int = MAX_BODY) -> None:
+    def __init__(self, runtime: Runtime, hub: Hub | None = None) -> None:
         self._runtime = runtime
         self._hub = hub
         self._routes = Routes(runtime.triggered_by("httpTrigger"), runtime.host.route_prefix)
-        self._max_body = max_body
         self._invocations: set[asyncio.Task[None]] = set()
         self._in_hand = 0
         self._last_asked = time.monotonic()
@@ -43,7 +42,7 @@ class Front:
             await self._hub(scope, receive, send)
         elif not (found := self._routes.find(scope["method"], scope["path"])):
             await _answer(send, 404)
-        elif _content_length(scope) > self._max_body:
+        elif _content_length(scope) > MAX_BODY:
             await _answer(send, 413)
         else:
             function, parameters = found

@@ -13,6 +13,9 @@ from shared.escalation.queue import ReceivedMessage, TicketQueue
 
 logger = logging.getLogger(__name__)
 
+INTERVAL = 0.5
+"""Seconds between two looks at a queue that is empty, or of which no more may be taken."""
+
 
 class QueuePump:
     """Serves one queue function: success completes a message, failure gives it back.
@@ -20,11 +23,10 @@ class QueuePump:
     The queue itself sets a message aside that was delivered too often, as Service Bus does.
     """
 
-    def __init__(self, runtime: Runtime, function: Function, queue: TicketQueue, *, interval: float = 0.5) -> None:
+    def __init__(self, runtime: Runtime, function: Function, queue: TicketQueue) -> None:
         self._runtime = runtime
         self._function = function
         self._queue = queue
-        self._interval = interval
         self._deliveries: set[asyncio.Task[None]] = set()
         self._invocations: set[asyncio.Task[None]] = set()
 
@@ -33,7 +35,7 @@ class QueuePump:
         try:
             while True:
                 if not await self._take():
-                    await asyncio.sleep(self._interval)
+                    await asyncio.sleep(INTERVAL)
         finally:
             # Only the functions are cut off: what becomes of their messages must still reach the queue.
             for invocation in self._invocations:

@@ -1,6 +1,6 @@
 """A backup: conversations, documents and transcripts of any adapters, in a folder, to be put into any others.
 
-    conversations.jsonl   a line for each stored value, {"kind": …, "document": …}, as `memory/codec.py` writes it
+    conversations.jsonl   a line for each stored value, {"kind": …, "document": …}, as `codec.py` writes it
     documents.jsonl       a line for each document, {"name", "metadata", "sha256"}; its bytes are in documents/<sha256>
     transcripts.jsonl     a line for each long transcript, {"session_id", "ticket_id", "text"}
     manifest.json         what belongs to it, with a hash of each file: written last, so without it nothing is whole
@@ -23,15 +23,16 @@ from itertools import batched
 from pathlib import Path
 from typing import IO, Any, Self
 
+from shared.clock import iso
+from shared.codec import SCHEMA, as_document, from_document
 from shared.errors import InvalidInput, NotFound
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
 from shared.escalation.transcripts import TranscriptStore
+from shared.files import write_whole
 from shared.knowledge.documents import DocumentStore
-from shared.memory.codec import SCHEMA, decode, encode
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
 from shared.memory.store import ConversationStore, Stored
-from shared.sqlite import iso
 
 FORMAT = 1
 CONVERSATIONS, DOCUMENTS, TRANSCRIPTS, MANIFEST = (
@@ -44,6 +45,7 @@ LINES = (CONVERSATIONS, DOCUMENTS, TRANSCRIPTS)
 KINDS: Mapping[str, type[Any]] = {
     kind.__name__: kind for kind in (Conversation, Message, Ticket, OutboxEvent, CustomerFact, Operator)
 }
+FOR_THE_OWNER = 0o600
 AT_ONCE = 100
 """Values that are put back together."""
 LARGEST_DOCUMENT = 1 << 31
@@ -71,14 +73,15 @@ async def back_up(stores: Stores, folder: Path, now: datetime) -> Mapping[str, i
         with_transcripts = set(await stores.transcripts.sessions())
         async for value in stores.conversations.everything():
             kind = type(value).__name__
-            values.write({"kind": kind, "document": json.loads(encode(value))})
+            values.write({"kind": kind, "document": as_document(value)})
             counts[kind] += 1
             if isinstance(value, Ticket) and value.session_id in with_transcripts:
                 counts["Transcript"] += await _back_up_transcript(stores.transcripts, value, transcripts)
         async for name in _names(stores.documents):
             counts["Document"] += await _back_up_document(stores.documents, name, documents, folder)
     manifest = {"format": FORMAT, "schema": SCHEMA, "at": iso(now), "counts": dict(counts)}
-    _write_whole(folder / MANIFEST, json.dumps(manifest | {"sha256": {one: _hash(folder / one) for one in LINES}}))
+    whole = json.dumps(manifest | {"sha256": {one: _hash(folder / one) for one in LINES}})
+    write_whole(folder / MANIFEST, whole.encode(), mode=FOR_THE_OWNER)
     return counts
 
 
@@ -96,7 +99,7 @@ async def put_back(stores: Stores, folder: Path, *, into_existing: bool = False)
         )
     counts = Counter[str]()
     for lines in batched(_read(folder / CONVERSATIONS), AT_ONCE, strict=False):
-        values: list[Stored] = [decode(KINDS[line["kind"]], json.dumps(line["document"])) for line in lines]
+        values: list[Stored] = [from_document(KINDS[line["kind"]], line["document"]) for line in lines]
         await stores.conversations.put_back(values)
         counts.update(line["kind"] for line in lines)
     for line in _read(folder / TRANSCRIPTS):
@@ -155,7 +158,7 @@ async def _back_up_document(documents: DocumentStore, name: str, lines: _Lines, 
     except NotFound:  # it went in the meantime
         return False
     digest = hashlib.sha256(data).hexdigest()
-    _write_whole(folder / "documents" / digest, data)
+    write_whole(folder / "documents" / digest, data, mode=FOR_THE_OWNER)
     lines.write({"name": name, "metadata": dict(info.metadata), "sha256": digest})
     return True
 
@@ -210,18 +213,8 @@ def _make_folder(folder: Path) -> None:
     (folder / "documents").mkdir(mode=0o700)
 
 
-def _write_whole(path: Path, content: str | bytes) -> None:
-    """Under its name as a whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.tmp")
-    with open(unfinished, "wb", opener=_for_the_owner) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
 def _for_the_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags, FOR_THE_OWNER)
 
 
 def _hash(path: Path) -> str | None:

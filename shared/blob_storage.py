@@ -23,7 +23,7 @@ READ_SECONDS = 20
 RETRIES = LinearRetry(backoff=1, random_jitter_range=1, retry_total=3)
 """Three times, each after 0 to 2 s: by default the SDK would let a customer wait for a minute."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class BlobAccount:
@@ -72,13 +72,13 @@ def translated(missing: str = "There is no such blob.") -> Generator[None]:
     except ResourceNotFoundError as error:
         if _code(error) == "BlobNotFound":
             raise NotFound(missing) from None
-        _logger.error("blob_storage_failed", extra={"problem": _code(error)})
+        logger.error("blob_storage_failed", extra={"problem": _code(error)})
         raise Unavailable("The container is not there: python -m tools.create_stores makes it.") from error
     except HttpResponseError as error:
-        _logger.error("blob_storage_failed", extra={"status": error.status_code, "problem": _code(error)})
+        logger.error("blob_storage_failed", extra={"status": error.status_code, "problem": _code(error)})
         raise Unavailable("The blob storage refuses the request or has too much to do: see the log.") from error
     except AzureError as error:
-        _logger.warning("blob_storage_unanswered", extra={"error_type": type(error).__name__})
+        logger.warning("blob_storage_unanswered", extra={"error_type": type(error).__name__})
         raise Unavailable("The blob storage does not answer. Try again.") from error
 
 

@@ -1,4 +1,4 @@
-"""Whether a connection string is one, told without the SDK that it is for: at the start, when no SDK is imported yet.
+"""Connection strings, checked and taken apart without the SDKs that they are for: at the start none is imported yet.
 
 The SDKs refuse the same, later. What a string holds is never quoted: it is a secret.
 """
@@ -7,6 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
+
+
+def cosmos_account(text: str) -> tuple[str, str]:
+    """Endpoint and key of `AccountEndpoint=…;AccountKey=…;`. Raises `ValueError`, saying what it lacks."""
+    given = _fields(text)
+    for name in ("AccountEndpoint", "AccountKey"):
+        if not given.get(name):
+            raise ValueError(f"it has no {name}")
+    return given["AccountEndpoint"], given["AccountKey"]
+
+
+def web_pubsub_endpoint(text: str) -> str:
+    """The address in `Endpoint=…;AccessKey=…;`, with the `Port` that may stand beside it. Raises `ValueError`, saying
+    what it lacks."""
+    given = {name.lower(): value for name, value in _fields(text).items()}
+    if not given.get("accesskey"):
+        raise ValueError("it has no AccessKey")
+    endpoint, port = given.get("endpoint", ""), given.get("port")
+    address = urlsplit(endpoint)
+    if address.scheme not in ("https", "http") or not address.netloc:
+        raise ValueError("it has no Endpoint that begins with https:// or http://")
+    return f"{endpoint.rstrip('/')}:{port}" if port else endpoint
 
 
 def check_service_bus(text: str) -> None:
@@ -38,8 +60,10 @@ def _fields(text: str) -> Mapping[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-CHECKS: Mapping[str, tuple[str, Callable[[str], None]]] = {
+CHECKS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "cosmos_connection_string": ("Cosmos DB", cosmos_account),
     "service_bus": ("Service Bus", check_service_bus),
     "documents_storage": ("a storage account", check_blob_storage),
+    "web_pubsub_connection_string": ("Web PubSub", web_pubsub_endpoint),
 }
-"""Of each setting that is a connection string: whose it must be, and how that is told."""
+"""Of each setting that is a connection string: whose it must be, and what raises `ValueError` if it is not."""

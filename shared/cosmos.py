@@ -1,4 +1,4 @@
-"""Cosmos DB as the store sees it: items of containers, errors of our own, and what each request cost.
+"""Cosmos DB as the adapters see it: items of containers, errors of our own, and what each request cost.
 
 The SDK waits when it is throttled and repeats what got no answer, writes too: a write may have happened although its
 answer says that the item is there already, or has changed. Who writes must be able to tell its own writes.
@@ -7,9 +7,11 @@ answer says that the item is there already, or has changed. Who writes must be a
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +24,8 @@ from azure.cosmos.aio import CosmosClient
 
 from shared import telemetry
 from shared.azure_http import proxies_for
-from shared.errors import ConfigurationError, PayloadTooLarge, Unavailable
+from shared.codec import from_document
+from shared.errors import PayloadTooLarge, Unavailable
 
 type Item = dict[str, Any]
 type Operation = tuple[Any, ...]
@@ -44,11 +47,12 @@ BATCH = 100
 BATCH_BYTES = 1_500_000
 """Most bytes of one batch: a request may have 2 MB."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.@:-]{1,128}")
 _CHANGED = (409, 412, 424)
 _UNANSWERED = (408, 410, 449)
 _OWNER_MISSING = 1003
 """Sub-status of a 404: not the item but its database or container is missing."""
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Changed(Exception):
@@ -212,6 +216,29 @@ def batches(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
         yield part
 
 
+def item_id(kind: str, name: str) -> str:
+    """The same name always has the same id. What Cosmos DB does not take as an id is replaced by its hash."""
+    if _PLAIN.fullmatch(name):
+        return f"{kind}:{name}"
+    return f"{kind}:sha256={hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def value[T](kind: type[T], item: Mapping[str, Any]) -> T:
+    """What lies in the item, under `document`."""
+    return from_document(kind, item["document"])
+
+
+def indexing(*paths: str, together: Sequence[Sequence[str]] = ()) -> Mapping[str, Any]:
+    """Writes cost by what is indexed: only what is asked for. `together` are the orders over several paths."""
+    return {
+        "indexingMode": "consistent",
+        "automatic": True,
+        "includedPaths": [{"path": f"{path}/?"} for path in paths],
+        "excludedPaths": [{"path": "/*"}],
+        "compositeIndexes": [[{"path": path, "order": "ascending"} for path in paths] for paths in together],
+    }
+
+
 def new_client(endpoint: str, credential: Any) -> Any:
     from azure.core.pipeline.transport import AioHttpTransport  # with aiohttp, which the client imports no earlier
 
@@ -229,16 +256,6 @@ def new_client(endpoint: str, credential: Any) -> Any:
     )
 
 
-def endpoint_and_key(connection_string: str) -> tuple[str, str]:
-    """Of `AccountEndpoint=…;AccountKey=…;`. Raises `ConfigurationError`, which does not quote it."""
-    parts = [part.partition("=") for part in connection_string.split(";")]
-    fields = {name.strip(): given for name, _, given in parts}
-    try:
-        return fields["AccountEndpoint"], fields["AccountKey"]
-    except KeyError as missing:
-        raise ConfigurationError(f"COSMOS_CONNECTION_STRING: {missing.args[0]} is missing.") from None
-
-
 @contextmanager
 def translated() -> Generator[None]:
     """Turn the SDK's errors into ours."""
@@ -247,7 +264,7 @@ def translated() -> Generator[None]:
     except HttpResponseError as error:
         raise _ours(error) from error
     except AzureError as error:
-        _logger.warning("cosmos_unanswered", extra={"error_type": type(error).__name__})
+        logger.warning("cosmos_unanswered", extra={"error_type": type(error).__name__})
         raise Unanswered("The store does not answer. Try again.") from error
 
 
@@ -263,7 +280,7 @@ def _ours(error: HttpResponseError) -> Exception:
         wait: str | None = getattr(error, "headers", {}).get("x-ms-retry-after-ms")
         return Unavailable("The store has too much to do. Try again.", retry_after=float(wait or 1000) / 1000)
     # The text of an error may quote an item.
-    _logger.error("cosmos_failed", extra={"status": status, "substatus": substatus})
+    logger.error("cosmos_failed", extra={"status": status, "substatus": substatus})
     if status in _UNANSWERED or status >= 500:
         return Unanswered("The store does not answer. Try again.")
     return Unavailable("The store refuses the request: see the log.")

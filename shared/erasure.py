@@ -12,7 +12,7 @@ from shared.memory.models import Erasure
 from shared.personal_data import Person, PersonalData
 from shared.security import receipts
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ErasureService:
         signed = receipts.sign(self._secret, subject, {**asdict(erased), **told}, at) if self._secret else None
         receipt = Receipt(erased, remains.left, remains.unchecked, at, signed)
         if not receipt.complete:
-            _log.error("erasure_incomplete", extra=told)
+            logger.error("erasure_incomplete", extra=told)
         return receipt
 
 

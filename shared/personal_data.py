@@ -6,18 +6,17 @@ person, also for what nothing else points to any more.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shared.codec import as_document
 from shared.errors import NotFound, Unavailable
 from shared.escalation.dead_letters import DeadLetters
 from shared.escalation.ticket import Ticket
 from shared.escalation.transcripts import TranscriptStore
-from shared.memory.codec import encode
-from shared.memory.models import Conversation
+from shared.memory.models import Conversation, id_of_session, id_of_user
 from shared.memory.store import ConversationStore
 
 TRANSCRIPT, DEAD_LETTER = "Transcript", "DeadLetter"
@@ -50,20 +49,20 @@ class PersonalData:
 
     async def customer(self, user_id: str) -> Person:
         """A customer with all conversations, also those opened under a name that nobody vouched for."""
-        names = {user_id, f"user:{user_id}"}
+        names = {user_id, id_of_user(user_id)}
         kept = self._store.kept(names=names, sessions=())
         sessions = {value.session_id async for value in kept if isinstance(value, Conversation)}
-        return Person(names | {_own_name(session) for session in sessions}, sessions)
+        return Person(names | {id_of_session(session) for session in sessions}, sessions)
 
     def conversation(self, session_id: str) -> Person:
         """Whoever spoke in this conversation, as far as it is only known there."""
-        return Person({_own_name(session_id)}, {session_id})
+        return Person({id_of_session(session_id)}, {session_id})
 
     async def export(self, person: Person) -> dict[str, list[Any]]:
         """Everything by its kind, as it is stored; transcripts and dead letters as texts."""
         found: dict[str, list[Any]] = {}
         async for value in self._store.kept(names=person.names, sessions=person.sessions):
-            found.setdefault(type(value).__name__, []).append(json.loads(encode(value)))
+            found.setdefault(type(value).__name__, []).append(as_document(value))
             if isinstance(value, Ticket) and (text := await self._transcript(value)) is not None:
                 found.setdefault(TRANSCRIPT, []).append(text)
         async for text in self._letters(person):
@@ -98,8 +97,3 @@ class PersonalData:
             return (await self._transcripts.read(ticket.session_id, ticket.id)).decode()
         except NotFound:
             return None
-
-
-def _own_name(session_id: str) -> str:
-    """The key of a customer whom nobody vouched for: see `Conversation.customer_id`."""
-    return f"session:{session_id}"

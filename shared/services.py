@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, cached_property, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from shared import telemetry
+from shared.clock import utc_now
+from shared.connection_strings import cosmos_account
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -51,12 +53,9 @@ if TYPE_CHECKING:
     from shared.security.tokens import Tokens
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Services:
-    """Everything a trigger calls. `settings` is the only thing that must be right at once."""
+    """Everything a trigger calls. `settings` is the only thing that must be right at once. As a context manager it is
+    closed at the end."""
 
     def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
         self.settings = settings
@@ -80,7 +79,8 @@ class Services:
         """The process's one client."""
         if (account := self._cosmos_account) is None:
             return None
-        from shared.cosmos import Cosmos
+        with _beside(lambda: import_module("aiohttp")):  # which reads certificates
+            from shared.cosmos import Cosmos
 
         return Cosmos(*account, self.settings.cosmos_database)
 
@@ -88,10 +88,7 @@ class Services:
     def _cosmos_account(self) -> tuple[str, Any] | None:
         """Its endpoint, and what opens it; None on a laptop."""
         if text := self.settings.cosmos_connection_string.get_secret_value():
-            with _beside(lambda: import_module("aiohttp")):  # which reads certificates
-                from shared.cosmos import endpoint_and_key
-
-            return endpoint_and_key(text)
+            return cosmos_account(text)
         if self.settings.cosmos_endpoint is None:
             return None
         return self.settings.cosmos_endpoint, self._credential
@@ -456,6 +453,12 @@ class Services:
         else:
             queues = await servicebus_schema.create(connection.get_secret_value())
         return [f"Service Bus: {queue}" for queue in queues]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Let running turns finish, then release files, threads and child processes. Only what was built is closed."""

@@ -13,12 +13,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import ConfigurationError, Unavailable
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5
 """Longest wait for another process's transaction, which takes about a millisecond."""
@@ -88,7 +87,7 @@ class Database:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (sqlite3.Error, OSError) as error:
-            _log.exception("sqlite_failed", extra={"file": self._path.name})
+            logger.exception("sqlite_failed", extra={"file": self._path.name})
             raise Unavailable(f"{self._path.name} does not answer. Try again.") from error
 
     def _transaction[T](self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -153,10 +152,3 @@ def _keep_a_log(connection: sqlite3.Connection) -> None:
             time.sleep(BUSY_PAUSE)
         else:
             return
-
-
-def iso(moment: datetime) -> str:
-    """UTC, ISO 8601, always of the same width: sorts as text as it does in time."""
-    if moment.tzinfo is None:
-        raise ValueError("a time without a time zone")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -84,11 +84,11 @@ class JsonFormatter(logging.Formatter):
 def _frames(error: BaseException | None) -> list[str]:
     """Where it happened, without the exception's own text: a message of a library may quote its input."""
     frames: list[str] = []
-    trace = error.__traceback__ if error else None
-    while trace:
-        code = trace.tb_frame.f_code
-        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
+    place = error.__traceback__ if error else None
+    while place:
+        code = place.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{place.tb_lineno} {code.co_name}")
+        place = place.tb_next
     return frames
 
 
@@ -302,7 +302,9 @@ model_tokens = _meter.create_counter(
 model_cost = _meter.create_counter(
     "support_model_cost_usd", description="What answers cost at the prices that are set, in US dollars"
 )
-degraded_answers = _meter.create_counter("support_degraded_answers", description="Answers made without the set model")
+degraded_answers = _meter.create_counter(
+    "support_degraded_answers", description="Answers made without the set model, or without the index"
+)
 question_rewritings = _meter.create_counter(
     "support_question_rewritings", description="Follow-ups given to the model to word anew, by outcome"
 )

@@ -15,18 +15,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shared.backup import Stores, back_up
+from shared.clock import utc_now
 from shared.errors import SupportAgentError
-from shared.services import get_services, utc_now
+from shared.services import get_services
 
 
 async def run(folder: Path) -> Mapping[str, int]:
     """Raises `InvalidInput`, `Unavailable`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         stores = Stores(services.store, services.documents, services.transcripts)
         return await back_up(stores, folder, utc_now())
-    finally:
-        await services.close()
 
 
 def summary(counts: Mapping[str, int]) -> str:

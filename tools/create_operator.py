@@ -15,10 +15,11 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
+from shared.clock import utc_now
 from shared.errors import SupportAgentError
 from shared.memory.models import Operator, OperatorRole
 from shared.security.passwords import MAX_PASSWORD, MIN_PASSWORD, hash_password
-from shared.services import Services, get_services, utc_now
+from shared.services import Services, get_services
 
 USERNAME = re.compile(r"[a-zA-Z0-9._@-]{1,64}")
 
@@ -60,11 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _create(username: str, display_name: str, password: str, role: OperatorRole) -> None:
-    services = get_services()
-    try:
+    async with get_services() as services:
         await create_operator(services, username, display_name, password, role)
-    finally:
-        await services.close()
 
 
 def _ask() -> str:

@@ -18,11 +18,8 @@ from shared.services import get_services
 
 async def create_stores() -> list[str]:
     """What is there now. Raises `Unavailable`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         return await services.create_stores()
-    finally:
-        await services.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -34,11 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    services = get_services()
-    try:
+    async with get_services() as services:
         return await _do(options, services.dead_letters)
-    finally:
-        await services.close()
 
 
 async def _do(options: argparse.Namespace, dead_letters: DeadLetters) -> int:

@@ -25,13 +25,10 @@ from shared.services import get_services
 
 async def erase(*, session: str | None, user: str | None) -> Receipt:
     """One of the two is given. All counts are 0 if there was nothing (any more). Raises `Unavailable`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         if session is not None:
             return await services.erasure.session(session)
         return await services.erasure.customer(user or "")
-    finally:
-        await services.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

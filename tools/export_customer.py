@@ -14,18 +14,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from shared.clock import utc_now
 from shared.errors import SupportAgentError
-from shared.services import get_services, utc_now
+from shared.services import get_services
 
 
 async def export(user: str) -> dict[str, list[Any]]:
     """Empty if there is nothing. Raises `Unavailable`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         data = services.personal_data
         return await data.export(await data.customer(user))
-    finally:
-        await services.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

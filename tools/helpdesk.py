@@ -405,27 +405,23 @@ async def _converse(desk: Desk) -> None:
 
 async def work(url: str, username: str, password: str) -> None:
     """From signing in to good-bye. Raises `Refused`, `SupportAgentError`."""
-    services = get_services()
-    try:
-        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
-            api = Api(http, username, password)
-            account = await api.sign_in()
-            live = Live(api)
-            desk = Desk(api, username, lambda text: print(_wrapped(text), flush=True), live)
-            print(f"Hello {account['display_name']}. /help says what you can do.", flush=True)
-            await desk.open()
-            working = [asyncio.create_task(watch(services.queue, desk)), asyncio.create_task(_converse(desk))]
-            try:
-                done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                for task in working:
-                    task.cancel()
-                await asyncio.gather(*working, return_exceptions=True)
-                await live.close()
-    finally:
-        await services.close()
+    async with get_services() as services, httpx.AsyncClient(base_url=url, timeout=30) as http:
+        api = Api(http, username, password)
+        account = await api.sign_in()
+        live = Live(api)
+        desk = Desk(api, username, lambda text: print(_wrapped(text), flush=True), live)
+        print(f"Hello {account['display_name']}. /help says what you can do.", flush=True)
+        await desk.open()
+        working = [asyncio.create_task(watch(services.queue, desk)), asyncio.create_task(_converse(desk))]
+        try:
+            done, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+            await live.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

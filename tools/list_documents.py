@@ -18,11 +18,8 @@ from shared.services import get_services
 
 async def records() -> Sequence[DocumentRecord]:
     """By name. Raises `Unavailable`, `IndexModelMismatch`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         return await services.ingestion.records()
-    finally:
-        await services.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,11 +22,8 @@ from shared.services import get_services
 
 async def reindex() -> Reconciliation:
     """Raises `Unavailable`; then the index stays as it was."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         return await services.ingestion.rebuild(_show)
-    finally:
-        await services.close()
 
 
 def _show(number: int, total: int, name: str) -> None:

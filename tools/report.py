@@ -27,11 +27,8 @@ WIDTH = 34
 
 async def summary(since: str | None, until: str | None) -> Summary:
     """Raises `InvalidInput`, `Unavailable`, `IndexModelMismatch`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         return await services.analytics.summary(since, until)
-    finally:
-        await services.close()
 
 
 def table(found: Summary) -> Iterator[str]:

@@ -23,12 +23,9 @@ from tools.backup import summary
 
 async def run(folder: Path, *, into_existing: bool) -> Mapping[str, int]:
     """Raises `InvalidInput`, `Unavailable`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         stores = Stores(services.store, services.documents, services.transcripts)
         return await put_back(stores, folder, into_existing=into_existing)
-    finally:
-        await services.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

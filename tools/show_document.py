@@ -32,14 +32,11 @@ OWN = ("source", "title", "section")
 
 async def look_up(name: str) -> tuple[DocumentRecord, Sequence[Chunk]]:
     """Raises `NotFound`, `Unavailable`, `IndexModelMismatch`."""
-    services = get_services()
-    try:
+    async with get_services() as services:
         record = await services.index.record(name)
         if record is None:
             raise NotFound(f"No document {name!r} is known. python -m tools.list_documents lists those that are.")
         return record, await services.index.chunks(name)
-    finally:
-        await services.close()
 
 
 def described(record: DocumentRecord, chunks: Sequence[Chunk]) -> str:

@@ -21,10 +21,9 @@ from shared.services import get_services
 
 async def upload(folder: Path, under: str) -> int:
     """Number of files that could not be taken; each is named. Raises `Unavailable`."""
-    services = get_services()
     source = FolderDocumentStore(folder)
     failed = 0
-    try:
+    async with get_services() as services:
         infos = sorted([info async for info in source.list()], key=lambda info: info.name)
         for number, info in enumerate(infos, start=1):
             name = "/".join(filter(None, (under.strip("/"), info.name)))
@@ -36,8 +35,6 @@ async def upload(folder: Path, under: str) -> int:
                 print(f"{number} of {len(infos)}: {name} NOT UPLOADED: {error}", file=sys.stderr)
             else:
                 print(f"{number} of {len(infos)}: {name}")
-    finally:
-        await services.close()
     return failed
 
 

@@ -17,8 +17,8 @@ def bad_request(message: str, substatus: int | None = None) -> CosmosError:
     return CosmosError(400, "BadRequest", message, substatus)
 
 
-def not_found(message: str = "Entity with the specified id does not exist in the system.") -> CosmosError:
-    return CosmosError(404, "NotFound", message)
+def not_found() -> CosmosError:
+    return CosmosError(404, "NotFound", "Entity with the specified id does not exist in the system.")
 
 
 def conflict() -> CosmosError:

@@ -9,13 +9,11 @@ import asyncio
 import json
 import logging
 import ssl
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from email.utils import formatdate
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 from aiohttp import web
@@ -28,6 +26,7 @@ from emulators.cosmos.query import MERGED, Query, parse
 from emulators.cosmos.storage import MAX_BATCH_OPERATIONS, MAX_ITEM_BYTES, BatchError, Document, Operation, Storage
 from emulators.cosmos.vectors import VectorPolicy
 from emulators.faults import Faults
+from emulators.threads import ThreadedServer
 
 PAGE = 100
 """Items of a query's answer, unless the client asks for fewer."""
@@ -312,32 +311,19 @@ class CosmosServer:
         return web.json_response([asdict(one) for one in self.requests])
 
 
-class CosmosEmulator:
-    """A server on a thread of its own: `with CosmosEmulator() as emulator: … emulator.url`.
+class CosmosEmulator(ThreadedServer):
+    """In memory, on a thread of its own: `with CosmosEmulator() as emulator: … emulator.url`.
 
     `tls` holds a certificate: the SDK sends its tokens over TLS only.
     """
 
-    def __init__(self, path: Path | None = None, *, key: str = EMULATOR_KEY, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__("cosmos-emulator")
         self._tls = tls
-        self.storage = Storage(path)
-        self.server = CosmosServer(self.storage, key)
+        self.storage = Storage()
+        self.server = CosmosServer(self.storage)
         self.url = ""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="cosmos-emulator", daemon=True)
         self._runner = web.AppRunner(self.server.application(), access_log=None)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        self.storage.close()
 
     def reset(self) -> None:
         """Forget faults, the log and another clock; the data stay."""
@@ -350,6 +336,10 @@ class CosmosEmulator:
         site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=1, ssl_context=self._tls)
         await site.start()
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}/"
+
+    async def _stop(self) -> None:
+        await self._runner.cleanup()
+        self.storage.close()
 
 
 _ALL_INDEXED = {"includedPaths": [{"path": "/*"}]}

@@ -32,7 +32,7 @@ ROOM = MAX_FRAME - 512
 WINDOW = 65_536
 """Transfers that a peer may send before it hears of us."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Cut(Exception):
@@ -57,7 +57,7 @@ class Connection:
         except (asyncio.IncompleteReadError, ConnectionError, Cut):
             pass
         except (Malformed, BrokerError, struct.error, KeyError, IndexError, TypeError):
-            _logger.exception("a client speaks another language")
+            logger.exception("a client speaks another language")
         finally:
             if self._beating:
                 self._beating.cancel()

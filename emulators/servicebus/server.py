@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Self
 
 from emulators.faults import Faults
 from emulators.servicebus.auth import EMULATOR_KEY, connection_string
@@ -15,6 +12,7 @@ from emulators.servicebus.broker import Broker, QueueOptions
 from emulators.servicebus.connection import Connection
 from emulators.servicebus.faults import Fault
 from emulators.servicebus.links import OutgoingLink
+from emulators.threads import ThreadedServer
 
 TICK = 0.05
 """Seconds between two looks at the clock."""
@@ -87,16 +85,13 @@ class Server:
             self.deliver()
 
 
-class ServiceBusEmulator:
-    """A server on a thread of its own: `with ServiceBusEmulator(queues) as emulator: … emulator.connection_string`."""
+class ServiceBusEmulator(ThreadedServer):
+    """In memory, on a thread of its own: `with ServiceBusEmulator(queues) as bus: … bus.connection_string`."""
 
-    def __init__(
-        self, queues: Mapping[str, QueueOptions], path: Path | None = None, *, key: str = EMULATOR_KEY
-    ) -> None:
-        self.server = Server(Broker(queues, path), key)
+    def __init__(self, queues: Mapping[str, QueueOptions]) -> None:
+        super().__init__("servicebus-emulator")
+        self.server = Server(Broker(queues))
         self.connection_string = ""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="servicebus-emulator", daemon=True)
 
     @property
     def broker(self) -> Broker:
@@ -106,17 +101,12 @@ class ServiceBusEmulator:
     def faults(self) -> Faults[Fault]:
         return self.server.faults
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        port = asyncio.run_coroutine_threadsafe(self.server.serve("127.0.0.1", 0), self._loop).result()
+    async def _start(self) -> None:
+        port = await self.server.serve("127.0.0.1", 0)
         self.connection_string = connection_string("127.0.0.1", port, self.server.key)
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    async def _stop(self) -> None:
+        await self.server.stop()
 
     def run[T](self, work: Callable[[], T]) -> T:
         """Do something to the server or its broker, on its own thread."""
@@ -124,7 +114,7 @@ class ServiceBusEmulator:
         async def there() -> T:
             return work()
 
-        return asyncio.run_coroutine_threadsafe(there(), self._loop).result()
+        return self._there(there())
 
     def reset(self) -> None:
         """Forget messages, faults and what was counted."""

@@ -61,12 +61,12 @@ class WebPubSubEmulator:
     """`requests` is what the app asked for, as METHOD path. With `certificate`, a file of key and certificate, it is
     reached by TLS alone."""
 
-    def __init__(self, *, key: str = EMULATOR_KEY, certificate: str | None = None) -> None:
-        self.hub = Hub(key)
+    def __init__(self, *, certificate: str | None = None) -> None:
+        self.hub = Hub(EMULATOR_KEY)
         self.requests: list[str] = []
         self.port = free_port()
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
-        self.connection_string = f"Endpoint={self.url};AccessKey={key};Version=1.0;"
+        self.connection_string = f"Endpoint={self.url};AccessKey={EMULATOR_KEY};Version=1.0;"
         self._certificate = certificate
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None

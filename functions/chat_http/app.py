@@ -19,8 +19,9 @@ from functions.chat_http.middleware import (
     Traced,
 )
 from functions.chat_http.version import VERSION
+from shared.clock import utc_now
 from shared.security.ratelimits import LocalHits, RateLimiter
-from shared.services import Services, get_services, utc_now
+from shared.services import Services, get_services
 from shared.settings import Settings
 
 

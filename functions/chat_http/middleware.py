@@ -98,7 +98,7 @@ class AllowedOrigins:
             self._cors = _Cors(
                 self._app,
                 allow_origins=[origin.strip().rstrip("/") for origin in listed if origin.strip()],
-                allow_methods=["GET", "POST", "DELETE"],
+                allow_methods=["GET", "POST", "PUT", "DELETE"],
                 allow_headers=["Authorization"],
                 expose_headers=["Retry-After"],
             )

@@ -26,7 +26,12 @@ def build(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
             tags=[
                 {"name": "conversations", "description": "What a customer's client calls, with the session's token."},
-                {"name": "operators", "description": "For people of the company, with an operator's token."},
+                {
+                    "name": "customer facts",
+                    "description": "What a customer asked to have remembered; with the same token.",
+                },
+                {"name": "helpdesk", "description": "For people of the company who answer, with an operator's token."},
+                {"name": "operators", "description": "For people of the company: their token, and what admins do."},
                 {"name": "operation", "description": "For probes and monitoring."},
             ],
         )

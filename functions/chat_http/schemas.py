@@ -184,7 +184,7 @@ class Answer(_Wire):
     requires_escalation: bool = Field(description="A person should take over, or was asked to: then see `ticket_id`.")
     ticket_id: str | None = Field(description="The reference of the ticket that this turn made.")
     grounded: bool = Field(description="Whether the answer rests on sources that were checked word by word.")
-    degraded: bool = Field(description="Whether the language model failed, and the answer was made without it.")
+    degraded: bool = Field(description="Whether the model or the search failed, and the answer was made without it.")
     handed_over: bool = Field(description="A person answers this conversation. Poll `GET …/messages?after=seq`.")
     reply_to: str = Field(description="The id under which the customer's message was stored.")
     seq: int = Field(description="Number of the newest message of this turn; pass it on as `after`.")

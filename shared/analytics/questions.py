@@ -83,11 +83,11 @@ def unanswered(record: ConversationRecord) -> Iterator[Question]:
             yield Question(asked.created_at, asked.session_id, asked.id, text[:MAX_CHARS])
 
 
-def cluster(texts: Sequence[str], embedder: Embedder, *, similarity: float = SIMILARITY) -> Sequence[Cluster]:
+def cluster(texts: Sequence[str], embedder: Embedder) -> Sequence[Cluster]:
     """The clusters, the largest first. Each text is in one, and the order of the texts does not matter.
 
     Greedy: the question that most others are like takes those with it, then the same among the rest. So every question
-    of a cluster is at least as near to the one that is shown as `similarity` says. Embeds each distinct text once.
+    of a cluster is at least as near to the one that is shown as `SIMILARITY` says. Embeds each distinct text once.
     """
     counts = Counter(texts)
     distinct = sorted(counts)
@@ -96,7 +96,7 @@ def cluster(texts: Sequence[str], embedder: Embedder, *, similarity: float = SIM
     vectors = embedder.embed_documents(distinct)
     cosines = vectors @ vectors.T
     np.fill_diagonal(cosines, 1)
-    alike = cosines >= similarity
+    alike = cosines >= SIMILARITY
     weights = np.array([counts[text] for text in distinct])
     centrality = cosines @ weights
     left = np.ones(len(distinct), bool)

@@ -9,7 +9,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared import telemetry
@@ -60,6 +60,8 @@ from shared.memory.models import (
     OpenTurn,
     Rating,
     Usage,
+    id_of_session,
+    id_of_user,
 )
 from shared.memory.store import ConversationStore
 from shared.push.channel import ClientUrl
@@ -139,7 +141,7 @@ class ConversationService:
         conversation = Conversation(
             session_id=session_id,
             user_id=user_id,
-            customer_id=_customer_id(user_id) if user_id and trusted else f"session:{session_id}",
+            customer_id=id_of_user(user_id) if user_id and trusted else id_of_session(session_id),
             created_at=now,
             expires_at=now + timedelta(hours=self._settings.session_hours),
             last_seq=1,
@@ -605,9 +607,9 @@ class ConversationService:
         """Forget all conversations, tickets and facts of a customer."""
         # Facts outlive the conversations they came from, and are then found by their own key alone.
         by_name = await self._store.erase_customer(user_id)
-        by_key = await self._store.erase_customer(_customer_id(user_id))
+        by_key = await self._store.erase_customer(id_of_user(user_id))
         await _or_later(self._leftovers.erase())
-        return Erasure(*(a + b for a, b in zip(astuple(by_name), astuple(by_key), strict=True)))
+        return by_name + by_key
 
     async def drain(self, seconds: float) -> None:
         """Wait for the turns that are being answered, at most so long."""
@@ -621,10 +623,6 @@ async def _or_later(erasing: Awaitable[object]) -> None:
         await erasing
     except Unavailable:
         logger.warning("leftovers_not_erased")
-
-
-def _customer_id(user_id: str) -> str:
-    return f"user:{user_id}"
 
 
 def _fact_id(customer_id: str, text: str) -> str:

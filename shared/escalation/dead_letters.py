@@ -10,7 +10,7 @@ from shared.escalation.events.event import parse_event, parse_request
 from shared.escalation.queue import QUEUES, REQUESTS, DeadLetter, TicketQueue
 from shared.telemetry import dead_letters
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PAGE = 100
 
@@ -28,7 +28,7 @@ class DeadLetters:
         for name, count in counts.items():
             dead_letters.set(count, {"queue": name})
             if count > self._before.get(name, 0):
-                _log.error("dead_letters", extra={"queue": name, "count": count})
+                logger.error("dead_letters", extra={"queue": name, "count": count})
         self._before = counts
         return counts
 
@@ -44,12 +44,12 @@ class DeadLetters:
     async def replay(self, letter: DeadLetter) -> None:
         """Raises `NotFound` if it is no dead letter any more."""
         await self._queue.replay(letter)
-        _log.info("dead_letter_replayed", extra={"queue": letter.queue, "message_id": letter.message.id})
+        logger.info("dead_letter_replayed", extra={"queue": letter.queue, "message_id": letter.message.id})
 
     async def discard(self, letter: DeadLetter) -> None:
         """Raises `NotFound` if it is no dead letter any more."""
         await self._queue.discard(letter)
-        _log.info("dead_letter_discarded", extra={"queue": letter.queue, "message_id": letter.message.id})
+        logger.info("dead_letter_discarded", extra={"queue": letter.queue, "message_id": letter.message.id})
 
 
 def diagnose(letter: DeadLetter) -> str | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shared.errors import NotFound, Unavailable
 from shared.escalation.transcripts import checked, is_id
+from shared.files import write_whole
 
 
 class FolderTranscriptStore:
@@ -25,17 +24,7 @@ class FolderTranscriptStore:
 
         def work() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
-            try:
-                with unfinished.open("xb") as file:
-                    file.write(document)
-                    file.flush()
-                    os.fsync(file.fileno())
-                unfinished.replace(path)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    unfinished.unlink()
-                raise
+            write_whole(path, document)
 
         await _run(work)
         return path.relative_to(self._root).as_posix()

@@ -9,7 +9,7 @@ from shared.escalation.dead_letters import DeadLetters
 from shared.escalation.transcripts import TranscriptStore
 from shared.memory.store import ConversationStore
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Leftovers:
@@ -37,7 +37,7 @@ class Leftovers:
                 await self._dead_letters.discard(letter)
                 erased += 1
         if erased:
-            _log.info("leftovers_erased", extra={"count": erased})
+            logger.info("leftovers_erased", extra={"count": erased})
         return erased
 
     async def erase_of(self, session_id: str) -> None:

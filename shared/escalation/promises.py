@@ -11,9 +11,9 @@ The rules are a small grammar of English, and the commonest phrases of some othe
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, cast
 
 Kind = Literal["contact", "forwarded", "done", "action"]
@@ -50,20 +50,14 @@ def find_promise(sentence: str) -> Promise | None:
         return Promise(cast("Kind", found.lastgroup), by_ticket=found.lastgroup in ("contact", "forwarded"))
     words = _QUESTION.sub("", _words(sentence))
     general, dated = _GENERAL.search(words), _DATE.search(words)
-    absent = tuple(subject for subject in _SUBJECTS if not _compiled(subject).search(words))
+    present = {subject for subject, pattern in _subjects().items() if pattern.search(words)}
     for rule in _RULES:
-        if (general and rule.unconditional) or (rule.dated and not dated) or rule.pattern.startswith(absent):
+        if rule.subject not in present or (general and rule.unconditional) or (rule.dated and not dated):
             continue
-        if _compiled(rule.pattern).search(words):
+        if rule.pattern.search(words):
             # When the ticket is due is told by the product, from its rules; any other time may be wrong.
             return Promise(rule.kind, rule.by_ticket and not (dated or _SPAN.search(words)))
     return None
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """When it is first needed: most sentences are about nobody who could promise anything."""
-    return re.compile(pattern)
 
 
 def _words(sentence: str) -> str:
@@ -144,7 +138,10 @@ _SOMEONE = (
     rf"|(?:an?|another|one of|the|our|my)(?: (?:our|my|the))?(?: \w+){{0,2}}? {_TRADE}(?: \w+)?"
     rf"|an? member of (?:the|our) (?:\w+ )?{_TEAM}|(?:the |our |my )?(?:\w+ )?{_TEAM}(?: {_TEAM})?)"
 )
-_COMPANY = rf"\b(?:we|{_SOMEONE})"
+_I, _WE, _YOU, _YOUR, _LET_ME = r"\bi ", r"\bwe ", r"\byou ", r"\byour ", r"\blet me "
+_COMPANY = rf"\b(?:we|{_SOMEONE}) "
+_ANYBODY = ""
+"""The subject of a rule that more than one of these begin."""
 _NOT = r"(?!not\b|never\b|no longer\b|only\b)"
 _FUTURE = rf"(?:will|shall|(?:am|are|is) going to|(?:am|are|is) about to) {_NOT}"
 
@@ -227,125 +224,155 @@ _TALKED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+# ---- who does what
+
+
+@dataclass(frozen=True)
 class _Rule:
-    """`unconditional`: not of a sentence about all customers, or a case that may never come. `dated`: only of one that
-    tells a time."""
+    """Patterns of a promise: `subject`, and `predicate` right after it. `unconditional`: not of a sentence about all
+    customers, or a case that may never come. `dated`: only of one that tells a time."""
 
     kind: Kind
-    pattern: str
+    subject: str
+    predicate: str
     by_ticket: bool = field(default=False, kw_only=True)
     unconditional: bool = field(default=True, kw_only=True)
     dated: bool = field(default=False, kw_only=True)
 
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when it is first needed: most sentences are about nobody who could promise anything."""
+        return re.compile(f"{self.subject}(?:{self.predicate})")
 
-_SUBJECTS = (_COMPANY, r"\bi ", r"\bwe ", r"\byou ", r"\byour ", r"\blet me ")
-"""What many patterns begin with. Such a pattern is one sequence: without its beginning nothing of it is there."""
+
+@cache
+def _subjects() -> Mapping[str, re.Pattern[str]]:
+    """Looked for first: where they are not, neither is what begins with them."""
+    return {rule.subject: re.compile(rule.subject) for rule in _RULES}
+
 
 _RULES: Sequence[_Rule] = (
     # -- in touch with people of the company
     _Rule(
         "forwarded",
-        rf"\bi (?:have )?(?:had )?{_TELL_PAST}\b(?! our (?:documents|articles))",
+        _I,
+        rf"(?:have )?(?:had )?{_TELL_PAST}\b(?! our (?:documents|articles))",
         by_ticket=True,
         unconditional=False,
     ),
-    _Rule("forwarded", rf"\bi (?:am|will be) {_TELLING}\b", by_ticket=True, unconditional=False),
-    _Rule("forwarded", rf"\b(?:i (?:will|shall|am going to)|let me) {_TELL}\b", by_ticket=True, unconditional=False),
+    _Rule("forwarded", _I, rf"(?:am|will be) {_TELLING}\b", by_ticket=True, unconditional=False),
     _Rule(
         "forwarded",
+        _ANYBODY,
+        rf"\b(?:i (?:will|shall|am going to)|let me) {_TELL}\b",
+        by_ticket=True,
+        unconditional=False,
+    ),
+    _Rule(
+        "forwarded",
+        _ANYBODY,
         rf"^(?:connecting|transferring|escalating|redirecting|forwarding) (?:you |this )?(?:to|with)"
         rf" (?:[\w-]+ ){{0,3}}?(?:{_TRADE}|{_TEAM})\b",
         by_ticket=True,
     ),
-    _Rule("forwarded", rf"\blet me get (?:you )?(?:{_SOMEONE}|connected)", by_ticket=True, unconditional=False),
-    _Rule("forwarded", rf"\bwe have {_TELL_PAST} .{{0,60}}\b(?:you|your)\b", by_ticket=True),
+    _Rule("forwarded", _LET_ME, rf"get (?:you )?(?:{_SOMEONE}|connected)", by_ticket=True, unconditional=False),
+    _Rule("forwarded", _WE, rf"have {_TELL_PAST} .{{0,60}}\b(?:you|your)\b", by_ticket=True),
     _Rule(
         "forwarded",
+        _ANYBODY,
         r"\b(?:your|this|the|it) (?:[\w-]+ ){0,4}?(?:has been|was|is being|have been) (?:forwarded|escalated|submitted"
         r"|raised|flagged|passed (?:on |along )?to|handed (?:over )?to|shared with|transferred to|reported to)\b",
         by_ticket=True,
     ),
     _Rule(
         "forwarded",
+        _ANYBODY,
         rf"\b{_TICKET}(?: \w+)? (?:has been|was|is being)"
         r" (?:opened|created|logged|filed|raised|registered|submitted)\b",
         by_ticket=True,
     ),
-    _Rule("forwarded", rf"{_COMPANY} (?:has|have) been (?:told|informed|notified|alerted|asked)\b", by_ticket=True),
+    _Rule("forwarded", _COMPANY, r"(?:has|have) been (?:told|informed|notified|alerted|asked)\b", by_ticket=True),
     _Rule(
         "forwarded",
-        rf"{_COMPANY} (?:is|are) (?:currently )?(?:working (?:hard )?(?:on|to \w+)|looking into|looking at|checking"
+        _COMPANY,
+        r"(?:is|are) (?:currently )?(?:working (?:hard )?(?:on|to \w+)|looking into|looking at|checking"
         r"|investigating) (?:your|this)\b",
         by_ticket=True,
     ),
     _Rule(
         "forwarded",
-        rf"\byour (?:[\w-]+ ){{1,3}}?is (?:being (?:reviewed|handled|looked (?:at|into)|investigated|checked)"
+        _YOUR,
+        rf"(?:[\w-]+ ){{1,3}}?is (?:being (?:reviewed|handled|looked (?:at|into)|investigated|checked)"
         rf"|now with {_SOMEONE})",
         by_ticket=True,
     ),
-    _Rule("forwarded", rf"\b{_TEAM} is on it\b", by_ticket=True),
+    _Rule("forwarded", _ANYBODY, rf"\b{_TEAM} is on it\b", by_ticket=True),
     # -- contact
-    _Rule("contact", rf"\bi {_FUTURE}(?:{_REACH}|keep an eye|be calling|be in)\b", unconditional=False),
+    _Rule("contact", _I, rf"{_FUTURE}(?:{_REACH}|keep an eye|be calling|be in)\b", unconditional=False),
     _Rule(
-        "contact", rf"{_COMPANY} {_FUTURE}(?:[\w-]+ (?:[\w-]+ ){{0,5}}?and (?:will )?)?(?:{_REACH})\b", by_ticket=True
+        "contact", _COMPANY, rf"{_FUTURE}(?:[\w-]+ (?:[\w-]+ ){{0,5}}?and (?:will )?)?(?:{_REACH})\b", by_ticket=True
     ),
-    _Rule("contact", rf"{_COMPANY} will be \w+ing (?:[\w-]+ ){{0,3}}?{_CASE}", by_ticket=True),
-    _Rule("contact", rf"{_COMPANY} {_FUTURE}(?:take over|look into|help you|assist you)\b", by_ticket=True),
+    _Rule("contact", _COMPANY, rf"will be \w+ing (?:[\w-]+ ){{0,3}}?{_CASE}", by_ticket=True),
+    _Rule("contact", _COMPANY, rf"{_FUTURE}(?:take over|look into|help you|assist you)\b", by_ticket=True),
     _Rule(
         "contact",
-        r"\byou (?:will|should) (?:soon )?(?:be (?:contacted|called|notified|informed|updated|connected|emailed)\b"
+        _YOU,
+        r"(?:will|should) (?:soon )?(?:be (?:contacted|called|notified|informed|updated|connected|emailed)\b"
         r"|hear (?:back|from (?:us|me))|(?:get|receive|have) an? (?:\w+ )?(?:call|reply|answer|response|update)\b)",
         by_ticket=True,
     ),
     _Rule(
         "contact",
+        _ANYBODY,
         r"\bexpect (?:to hear from|an? (?:\w+ )?(?:call(?:back)?|email|reply|answer|message))\b",
         by_ticket=True,
     ),
     # -- carried out
-    _Rule("done", rf"\bi (?:have )?(?:had )?{_DO_PAST}\b", unconditional=False),
-    _Rule("done", rf"\bi have {_TALKED}\w+ed (?:[\w-]+ ){{0,5}}?(?:you|your)\b", unconditional=False),
-    _Rule("done", rf"\bi (?:was able|managed|have arranged) to (?:{_DO}|get)\b", unconditional=False),
-    _Rule("done", r"\bi (?:have )?(?:checked|looked into|looked at|reviewed) (?:on )?your\b", unconditional=False),
-    _Rule("done", rf"\bwe have {_DO_PAST} .{{0,60}}\b(?:you|your)\b"),
+    _Rule("done", _I, rf"(?:have )?(?:had )?{_DO_PAST}\b", unconditional=False),
+    _Rule("done", _I, rf"have {_TALKED}\w+ed (?:[\w-]+ ){{0,5}}?(?:you|your)\b", unconditional=False),
+    _Rule("done", _I, rf"(?:was able|managed|have arranged) to (?:{_DO}|get)\b", unconditional=False),
+    _Rule("done", _I, r"(?:have )?(?:checked|looked into|looked at|reviewed) (?:on )?your\b", unconditional=False),
+    _Rule("done", _WE, rf"have {_DO_PAST} .{{0,60}}\b(?:you|your)\b"),
     _Rule(
-        "done", rf"\byour (?:[\w-]+ ){{1,4}}?(?:has been|have been|was|is now|are now|is being|are being) {_DO_PAST}\b"
+        "done", _YOUR, rf"(?:[\w-]+ ){{1,4}}?(?:has been|have been|was|is now|are now|is being|are being) {_DO_PAST}\b"
     ),
-    _Rule("done", r"\byour (?:[\w-]+ ){1,3}?(?:is|are) (?:all set|complete|booked|scheduled|arranged)\b"),
-    _Rule("done", r"\bthe (?:[\w-]+ ){1,4}?(?:has|have) been (?:refunded|reversed|credited|waived|cancell?ed)\b"),
-    _Rule("done", r"\b(?:(?:your|an?|the) (?:[\w-]+ ){1,4}?|help )(?:is|are) on (?:its|the|their) way\b"),
+    _Rule("done", _YOUR, r"(?:[\w-]+ ){1,3}?(?:is|are) (?:all set|complete|booked|scheduled|arranged)\b"),
+    _Rule(
+        "done", _ANYBODY, r"\bthe (?:[\w-]+ ){1,4}?(?:has|have) been (?:refunded|reversed|credited|waived|cancell?ed)\b"
+    ),
+    _Rule("done", _ANYBODY, r"\b(?:(?:your|an?|the) (?:[\w-]+ ){1,4}?|help )(?:is|are) on (?:its|the|their) way\b"),
     # -- to be carried out
     _Rule(
         "action",
+        _ANYBODY,
         r"\b(?:i (?:can )?(?:promise|guarantee|assure)|you have my word|consider it done"
         r"|leave (?:it|this|that) (?:with|to) me|i am on it)\b|(?:^|[,:;] )rest assured\b",
     ),
-    _Rule("action", rf"\bi (?:will|shall|am going to|am about to) {_CHAT}\w", unconditional=False),
+    _Rule("action", _I, rf"(?:will|shall|am going to|am about to) {_CHAT}\w", unconditional=False),
     _Rule(
         "action",
-        rf"\bi (?:will|am going to) (?:try|do (?:my|everything) \w+) to (?:{_DO})\b",
+        _I,
+        rf"(?:will|am going to) (?:try|do (?:my|everything) \w+) to (?:{_DO})\b",
         unconditional=False,
     ),
-    _Rule("action", rf"\bi am {_DOING}\b", unconditional=False),
-    _Rule("action", rf"\bwhile i (?:{_DO}|check|look|review|do|get|find out)\b", unconditional=False),
+    _Rule("action", _I, rf"am {_DOING}\b", unconditional=False),
+    _Rule("action", _ANYBODY, rf"\bwhile i (?:{_DO}|check|look|review|do|get|find out)\b", unconditional=False),
     _Rule(
         "action",
-        rf"\blet me (?!add)(?:{_DO}|check (?:this |that |it )?with|look into|see what i can|pull up your"
+        _LET_ME,
+        rf"(?!add)(?:{_DO}|check (?:this |that |it )?with|look into|see what i can|pull up your"
         rf"|(?:get|make|put|take) {_CASE})\b",
     ),
-    _Rule("action", rf"{_COMPANY} {_FUTURE}(?:{_DO}) (?:[\w-]+ ){{0,5}}?{_CASE}"),
-    _Rule(
-        "action", rf"{_COMPANY} {_FUTURE}(?:take care of|see to|deal with|look after|have|get|make) (?:\w+ )?{_CASE}"
-    ),
-    _Rule("action", rf"{_COMPANY} {_FUTURE}(?:(?:try to )?{_DO}\b|\w+ (?:[\w-]+ ){{0,3}}?{_CASE})", dated=True),
-    _Rule("action", rf"\b(?:your|an?|the) (?:[\w-]+ ){{1,4}}?will be (?!closed\b){_DO_PAST}\b", dated=True),
-    _Rule("action", r"\byou will be (?:refunded|reimbursed|credited|compensated)\b", dated=True),
-    _Rule("action", rf"{_COMPANY} are (?:going to )?{_DOING} {_CASE}"),
-    _Rule("action", rf"\byou will (?:have|get|receive) (?:your|an?|the) (?:[\w-]+ ){{0,3}}?{_BENEFIT}\b", dated=True),
+    _Rule("action", _COMPANY, rf"{_FUTURE}(?:{_DO}) (?:[\w-]+ ){{0,5}}?{_CASE}"),
+    _Rule("action", _COMPANY, rf"{_FUTURE}(?:take care of|see to|deal with|look after|have|get|make) (?:\w+ )?{_CASE}"),
+    _Rule("action", _COMPANY, rf"{_FUTURE}(?:(?:try to )?{_DO}\b|\w+ (?:[\w-]+ ){{0,3}}?{_CASE})", dated=True),
+    _Rule("action", _ANYBODY, rf"\b(?:your|an?|the) (?:[\w-]+ ){{1,4}}?will be (?!closed\b){_DO_PAST}\b", dated=True),
+    _Rule("action", _YOU, r"will be (?:refunded|reimbursed|credited|compensated)\b", dated=True),
+    _Rule("action", _COMPANY, rf"are (?:going to )?{_DOING} {_CASE}"),
+    _Rule("action", _YOU, rf"will (?:have|get|receive) (?:your|an?|the) (?:[\w-]+ ){{0,3}}?{_BENEFIT}\b", dated=True),
     _Rule(
         "action",
+        _ANYBODY,
         r"\b(?:your|an?|the) (?:[\w-]+ ){1,4}?will (?:arrive|reach you|be (?:there|with you|delivered|ready))\b",
         dated=True,
     ),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from shared.clock import utc_now
 from shared.errors import NotFound, Unavailable
 from shared.escalation.events import handoff
 from shared.escalation.events.event import (
@@ -33,16 +34,12 @@ from shared.push.events import change_frame
 from shared.push.service import PushService
 from shared.telemetry import SpanKind, carried, span, ticket_events, ticket_sends, tickets_routed, transcripts_stored
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 RELAY_AFTER = timedelta(seconds=30)
 """A ticket younger than this is still being sent by the turn that made it."""
 MAX_SAID = 20_000
 """Characters of a customer's message in its event, so that it always fits the queue; the API has the whole."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class EscalationService:
@@ -58,7 +55,7 @@ class EscalationService:
         push: PushService,
         public_url: str | None = None,
         webhook: bool = False,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
         self._queue = queue
@@ -84,7 +81,7 @@ class EscalationService:
             await self._put(REQUESTS, message)
             await self._store.mark_sent(ticket, self._now())
         except Unavailable:
-            _log.warning("ticket_not_sent", extra={"ticket_id": ticket.id})
+            logger.warning("ticket_not_sent", extra={"ticket_id": ticket.id})
             ticket_sends.add(1, {"outcome": "failed"})
             return False
         ticket_sends.add(1, {"outcome": "sent"})
@@ -109,7 +106,7 @@ class EscalationService:
             await self._tell(event)
             await self._store.mark_event_sent(event, self._now())
         except Unavailable:
-            _log.warning("event_not_sent", extra={"event_id": event.id})
+            logger.warning("event_not_sent", extra={"event_id": event.id})
             ticket_events.add(1, {"kind": event.kind, "outcome": "failed"})
             return False
         ticket_events.add(1, {"kind": event.kind, "outcome": "sent"})
@@ -156,14 +153,14 @@ class EscalationService:
                 return _nothing_to_route(request)
             self._push.tell(ticket.session_id, change_frame(ticket=ticket))
         if ticket.status == "resolved":
-            _log.info("ticket_resolved_before_routing", extra={"ticket_id": ticket.id})
+            logger.info("ticket_resolved_before_routing", extra={"ticket_id": ticket.id})
             return ticket
         event = TicketRequestedEvent(
             id=ticket.id, subject=ticket.session_id, time=ticket.created_at, data=await self._hand_off(ticket, story)
         )
         await self._announce(ticket, event)
         tickets_routed.add(1, {"team": str(ticket.team)})
-        _log.info(
+        logger.info(
             "ticket_routed",
             extra={
                 "ticket_id": ticket.id,
@@ -221,7 +218,7 @@ class EscalationService:
             ref = await self._transcripts.write(ticket.session_id, ticket.id, document)
         except Unavailable:
             # The customer waits for a person, not for the older part of a transcript that the API can still read.
-            _log.warning("transcript_not_stored", extra={"ticket_id": ticket.id})
+            logger.warning("transcript_not_stored", extra={"ticket_id": ticket.id})
             transcripts_stored.add(1, {"outcome": "failed"})
             return packet
         transcripts_stored.add(1, {"outcome": "stored"})
@@ -249,4 +246,4 @@ class EscalationService:
 
 
 def _nothing_to_route(request: TicketRequest) -> None:
-    _log.info("ticket_erased", extra={"ticket_id": request.ticket_id})
+    logger.info("ticket_erased", extra={"ticket_id": request.ticket_id})

@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -26,6 +26,7 @@ from azure.servicebus.exceptions import (
     ServiceBusServerBusyError,
 )
 
+from shared.clock import utc_now
 from shared.errors import ConfigurationError, Conflict, NotFound, PayloadTooLarge, SupportAgentError, Unavailable
 from shared.escalation.queue import MAX_MESSAGE_BYTES, REQUESTS, DeadLetter, QueueMessage, ReceivedMessage
 
@@ -48,11 +49,7 @@ AGAIN = "/replay-"
 _End = Literal["sender", "receiver", "dead letters"]
 _REASON, _DESCRIPTION = "DeadLetterReason", "DeadLetterErrorDescription"
 
-_logger = logging.getLogger(__name__)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+logger = logging.getLogger(__name__)
 
 
 class ServiceBusTicketQueue:
@@ -72,7 +69,7 @@ class ServiceBusTicketQueue:
         *,
         operation_seconds: float = OPERATION_SECONDS,
         wait_seconds: float = WAIT_SECONDS,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         if credential is None:
             _check(where)
@@ -249,7 +246,7 @@ class ServiceBusTicketQueue:
         except _ANSWERS:
             raise
         except (AzureError, OSError, ValueError) as error:
-            _logger.warning(
+            logger.warning(
                 "servicebus_failed", extra={"queue": queue, "end": end, "problem": f"{type(error).__name__}: {error}"}
             )
             wait = BUSY_SECONDS if isinstance(error, ServiceBusServerBusyError) else 1
@@ -310,7 +307,7 @@ async def _close(link: Any) -> None:
         async with asyncio.timeout(OPERATION_SECONDS):
             await link.close()
     except (AzureError, OSError, ValueError, AttributeError) as error:  # broken, which is why it is closed
-        _logger.debug("servicebus_not_closed", extra={"problem": type(error).__name__})
+        logger.debug("servicebus_not_closed", extra={"problem": type(error).__name__})
 
 
 def _lock_lost(received: ReceivedMessage) -> Conflict:

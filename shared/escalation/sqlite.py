@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from sqlite3 import Connection, Row
 
+from shared.clock import iso, utc_now
 from shared.errors import Conflict, NotFound, PayloadTooLarge
 from shared.escalation.queue import MAX_MESSAGE_BYTES, DeadLetter, QueueMessage, ReceivedMessage
-from shared.sqlite import Database, iso
+from shared.sqlite import Database
 
 MAX_PROBLEM = 1000
 """Characters kept of what went wrong with a message."""
@@ -30,10 +31,6 @@ CREATE INDEX IF NOT EXISTS seen_until ON seen (until)
 """
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class SqliteTicketQueue:
     """Every method is one transaction. An empty `locked_until` is long past: such a message is free.
 
@@ -47,7 +44,7 @@ class SqliteTicketQueue:
         lock_seconds: float = 60,
         max_delivery_count: int = 10,
         duplicate_window_seconds: float = 600,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._database = Database(path, schema=_SCHEMA, version=_VERSION)
         self._lock = timedelta(seconds=lock_seconds)

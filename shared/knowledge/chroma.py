@@ -27,6 +27,8 @@ from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, DocumentStatu
 
 CHUNKS = "chunks"
 DOCUMENTS = "documents"
+CONFIGURATION = {"hnsw": {"space": "cosine"}, "embedding_function": {"type": "legacy"}}
+"""Of both collections. So does Chroma's own client say that it is given the vectors, and embeds nothing."""
 BATCH = 5_000
 """Chroma takes 5,461 entries at once (SQLite's limit on variables)."""
 MODEL_KEY = "embedding_model"
@@ -292,8 +294,7 @@ class ChromaIndex:
             name: self._connect().get_or_create_collection(
                 f"{name}-{number}",
                 metadata={MODEL_KEY: self._model, **metadata},
-                configuration={"hnsw": {"space": "cosine"}},
-                embedding_function=None,
+                configuration=CONFIGURATION,
             )
             for name in (DOCUMENTS, CHUNKS)
         }

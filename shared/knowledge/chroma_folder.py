@@ -79,19 +79,12 @@ class Client:
         self._database: _Database | None = _Database.on(folder.resolve())
 
     def get_or_create_collection(
-        self,
-        name: str,
-        *,
-        metadata: Mapping[str, Any],
-        configuration: Mapping[str, Any],
-        embedding_function: None,
+        self, name: str, *, metadata: Mapping[str, Any], configuration: Mapping[str, Any]
     ) -> Collection:
-        # Chroma's own client names the lack of one so.
-        whole = {**configuration, "embedding_function": embedding_function or {"type": "legacy"}}
         found = self._call(
             "create_collection",
             name=name,
-            configuration_json_str=json.dumps(whole),
+            configuration_json_str=json.dumps(configuration),
             metadata=dict(metadata),
             get_or_create=True,
         )

@@ -102,20 +102,9 @@ class Client:
         self._http = httpcore.ConnectionPool(max_connections=None, keepalive_expiry=KEEP_ALIVE)
 
     def get_or_create_collection(
-        self,
-        name: str,
-        *,
-        metadata: Mapping[str, Any],
-        configuration: Mapping[str, Any],
-        embedding_function: None,
+        self, name: str, *, metadata: Mapping[str, Any], configuration: Mapping[str, Any]
     ) -> Collection:
-        body = {
-            "name": name,
-            "metadata": metadata,
-            # Chroma's own client names the lack of one so.
-            "configuration": {**configuration, "embedding_function": embedding_function or {"type": "legacy"}},
-            "get_or_create": True,
-        }
+        body = {"name": name, "metadata": metadata, "configuration": configuration, "get_or_create": True}
         return self._collection(self.call("POST", self._collections, body))
 
     def list_collections(self) -> list[Collection]:

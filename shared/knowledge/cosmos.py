@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from shared.cosmos import BATCH, Container, Cosmos, Item, Operation, again, batches
+from shared.codec import as_document
+from shared.cosmos import BATCH, Container, Cosmos, Item, Operation, again, batches, item_id, value
 from shared.errors import IndexModelMismatch, Unavailable
 from shared.knowledge import cosmos_schema as schema
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import FILTERS, Filters, values
 from shared.knowledge.index import SAMPLED, Chunk, DocumentRecord, Match, VectorIndex
 from shared.knowledge.terms import codes
-from shared.memory.cosmos_items import document, item_id, value
 
 CLEARED_AT_ONCE = 1_000
 """Chunks of an abandoned generation that are looked up at once."""
@@ -383,7 +383,7 @@ def _chunk_item(used: Generation, chunk: Chunk) -> Item:
         "digest": _digest(chunk.embedded_text),
         "codes": codes(chunk.text),
         "meant_for": {key: sorted(texts) or [EVERYONE] for key, texts in named.items()},
-        "document": document(chunk),
+        "document": as_document(chunk),
     }
 
 
@@ -393,7 +393,7 @@ def _record_id(used: Generation, name: str) -> str:
 
 def _record_item(used: Generation, record: DocumentRecord) -> Item:
     about = {"id": _record_id(used, record.name), "partition": RECORDS, "generation": used.name}
-    return about | {"document": document(record)}
+    return about | {"document": as_document(record)}
 
 
 def _numbers(vector: Vectors) -> list[float]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.cosmos import indexing
 from shared.knowledge.filters import FILTERS
-from shared.memory.cosmos_schema import indexing
 
 RECORDS = "records"
 

@@ -7,12 +7,12 @@ import contextlib
 import errno
 import logging
 import os
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import InvalidInput, NotFound, PayloadTooLarge, Unavailable
+from shared.files import write_whole
 from shared.knowledge.documents import DocumentInfo, composed, is_text, is_visible, parts_of
 
 logger = logging.getLogger(__name__)
@@ -120,21 +120,12 @@ class FolderDocumentStore:
 
     def _write(self, name: str, data: bytes) -> DocumentInfo:
         path = self._root.joinpath(*parts_of(name))
-        unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
         if path.parent.resolve() != path.parent:
             raise InvalidInput(f"{name!r} leads out of the folder of documents.")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with unfinished.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                # Of this file, not of the path later on, where by then another writer's may be.
-                status = os.fstat(file.fileno())
-            unfinished.replace(path)
+            status = write_whole(path, data)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
             if isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError):
                 raise InvalidInput(f"{name!r} cannot be a document: a folder or a file is in its way.") from None
             if error.errno == errno.ENAMETOOLONG:

@@ -1,4 +1,4 @@
-"""The port to the vector index. Adapters: `chroma.py` (in this process), `cosmos.py` (Azure).
+"""The port to the vector index. Adapters: `chroma.py` (in this process, or on a server), `cosmos.py` (Cosmos DB).
 
 The index also keeps one record per document it has seen, so that what is indexed and what is known about it cannot
 drift apart, and a single store can be rebuilt from the documents alone.

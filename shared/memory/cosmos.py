@@ -11,11 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
-from shared.cosmos import BATCH, Changed, Container, Cosmos, Item, Operation, again
+from shared.clock import iso, utc_now
+from shared.cosmos import BATCH, Changed, Container, Cosmos, Item, Operation, again, item_id, value
 from shared.errors import Conflict, NotFound, TurnInProgress, Unavailable
 from shared.escalation.outbox import OutboxEvent, customer_message, event_id
 from shared.escalation.ticket import Status, Ticket
@@ -30,11 +31,9 @@ from shared.memory.cosmos_items import (
     event_item,
     head_item,
     head_of,
-    item_id,
     message_item,
     operator_item,
     ticket_item,
-    value,
     waiting_fact_item,
 )
 from shared.memory.cosmos_limits import CosmosLimits
@@ -47,18 +46,14 @@ from shared.memory.models import (
     Message,
     OpenTurn,
     Operator,
+    id_of_session,
 )
-from shared.memory.store import Stored, TicketState, check_alone
-from shared.sqlite import iso
+from shared.memory.store import Stored, TicketState, check_alone, with_route, with_ticket
 
 RECORDS_AT_ONCE = 100
 """Conversations that are read at once when all of a time are asked for."""
 
-_logger = logging.getLogger(__name__)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +85,7 @@ class CosmosConversationStore:
         cosmos: Cosmos,
         *,
         retention: timedelta = timedelta(0),
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._cosmos = cosmos
         self._conversations = Container(self._cosmos, schema.CONVERSATIONS)
@@ -268,9 +263,10 @@ class CosmosConversationStore:
 
     async def erase(self, session_id: str) -> Erasure:
         item = await self._conversations.read(CONVERSATION, session_id)
-        key = head_of(item).conversation.customer_id if item else ""
         # Facts that no other conversation can read are this one's.
-        own = key if key.endswith(session_id) else None
+        own = head_of(item).conversation.customer_id if item else None
+        if own != id_of_session(session_id):
+            own = None
         await self._facts.deliver(await self._conversations.query("SELECT * FROM c WHERE c.type = 'fact'", session_id))
         facts = await self._facts.remove(own) if own else 0
         kinds = await self._conversations.clear(session_id, last=CONVERSATION)
@@ -394,23 +390,9 @@ class CosmosConversationStore:
         await self._change(ticket.session_id, item_id("ticket", ticket.id), sent)
 
     async def save_route(self, ticket: Ticket) -> Ticket:
-        def routed(item: Item) -> Ticket:
-            # Since routing read the ticket, its sender may have marked it, an operator taken it, and another delivery
-            # of the same request routed it: what was decided first stays.
-            stored = value(Ticket, item)
-            if stored.category is not None:
-                return stored
-            return replace(
-                stored,
-                status="open" if stored.status == "requested" else stored.status,
-                sent_at=stored.sent_at or ticket.sent_at,
-                category=ticket.category,
-                priority=ticket.priority,
-                team=ticket.team,
-                due_at=ticket.due_at,
-            )
-
-        stored = await self._change(ticket.session_id, item_id("ticket", ticket.id), routed)
+        stored = await self._change(
+            ticket.session_id, item_id("ticket", ticket.id), lambda item: with_route(value(Ticket, item), ticket)
+        )
         if stored is None:
             raise NotFound("There is no such ticket.")
         return stored
@@ -442,14 +424,9 @@ class CosmosConversationStore:
             name=customer_id,
         )
         conversations = [value(Conversation, row) for row in rows]
-        removed = [await self.erase(one.session_id) for one in conversations]
+        erased = sum([await self.erase(one.session_id) for one in conversations], Erasure())
         keys = {customer_id} | {one.customer_id for one in conversations}
-        return Erasure(
-            conversations=sum(one.conversations for one in removed),
-            messages=sum(one.messages for one in removed),
-            tickets=sum(one.tickets for one in removed),
-            facts=sum(one.facts for one in removed) + sum([await self._facts.remove(key) for key in keys]),
-        )
+        return erased + Erasure(facts=sum([await self._facts.remove(key) for key in keys]))
 
     # ---- what happened
     async def records(self, *, since: datetime, until: datetime) -> AsyncIterator[ConversationRecord]:
@@ -570,13 +547,9 @@ class CosmosConversationStore:
     def _with_ticket(
         self, conversation: Conversation, ticket: Ticket, known: Item | None
     ) -> tuple[Conversation, list[Operation]]:
-        """The same message makes the same ticket: the first one stays. The conversation's stays that of the person who
-        owns it."""
+        """The same message makes the same ticket: the first one stays."""
         operations: list[Operation] = [] if known else [("create", (ticket_item(ticket, self._lives(conversation)),))]
-        return (
-            conversation if conversation.owner == "human" else replace(conversation, ticket_id=ticket.id),
-            operations,
-        )
+        return with_ticket(conversation, ticket), operations
 
     async def _keep(self, conversation: Conversation) -> None:
         """Let all items live as long as the conversation, which was prolonged."""
@@ -594,7 +567,7 @@ class CosmosConversationStore:
                 await self._conversations.batch(conversation.session_id, operations)
         except (Changed, Unavailable) as error:
             # The next change does it; until then some items would go earlier, days after the customer's session.
-            _logger.warning("conversation_not_prolonged", extra={"error_type": type(error).__name__})
+            logger.warning("conversation_not_prolonged", extra={"error_type": type(error).__name__})
 
     # ---- reading
     async def _head(self, session_id: str) -> Head:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.cosmos import Changed, Container, Item, Operation, again, batches
+from shared.cosmos import Changed, Container, Item, Operation, again, batches, value
 from shared.errors import NotFound
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
@@ -23,7 +23,6 @@ from shared.memory.cosmos_items import (
     message_item,
     operator_item,
     ticket_item,
-    value,
 )
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
 from shared.memory.store import Stored

@@ -12,13 +12,13 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from shared.cosmos import Changed, Container, Cosmos, Item, again
+from shared.cosmos import Changed, Container, Cosmos, Item, again, item_id, value
 from shared.errors import Unavailable
 from shared.memory import cosmos_schema as schema
-from shared.memory.cosmos_items import CONVERSATION, fact_item, item_id, value
+from shared.memory.cosmos_items import CONVERSATION, fact_item
 from shared.memory.models import CustomerFact
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class CosmosFacts:
@@ -48,7 +48,7 @@ class CosmosFacts:
             try:
                 await self._deliver(value(CustomerFact, item), item)
             except (Changed, Unavailable) as error:
-                _logger.warning("fact_waits", extra={"error_type": type(error).__name__})
+                logger.warning("fact_waits", extra={"error_type": type(error).__name__})
 
     async def _deliver(self, fact: CustomerFact, item: Item) -> None:
         if not self._is_over(fact):

@@ -6,22 +6,19 @@ Beside the document an item has its `type`, what queries need and the document d
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-from shared.cosmos import Item
+from shared.clock import iso
+from shared.codec import as_document
+from shared.cosmos import Item, item_id, value
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
-from shared.memory.codec import decode, encode
 from shared.memory.cosmos_schema import NEVER
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
-from shared.sqlite import iso
 
 CONVERSATION = "conversation"
 """Id and type of the item that every change of a conversation goes through."""
@@ -31,7 +28,6 @@ ROUTED_LATE = timedelta(days=1)
 """How long a ticket is still kept that was routed after its conversation was gone."""
 
 _MOST_SECONDS = 2**31 - 1
-_PLAIN = re.compile(r"[A-Za-z0-9_.@:-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +57,6 @@ def seconds(time: timedelta) -> int:
     return min(_MOST_SECONDS, max(1, ceil(time.total_seconds())))
 
 
-def item_id(kind: str, name: str) -> str:
-    """The same name always has the same id. What Cosmos DB does not take as an id is replaced by its hash."""
-    if _PLAIN.fullmatch(name):
-        return f"{kind}:{name}"
-    return f"{kind}:sha256={hashlib.sha256(name.encode()).hexdigest()}"
-
-
-def value[T](kind: type[T], item: Mapping[str, Any]) -> T:
-    return decode(kind, json.dumps(item["document"]))
-
-
-def document(of: object) -> Any:
-    return json.loads(encode(of))
-
-
 # ---- the partition of a conversation
 def head_item(head: Head, lives: Lives) -> Item:
     return {
@@ -84,7 +65,7 @@ def head_item(head: Head, lives: Lives) -> Item:
         "type": CONVERSATION,
         "last_lease": head.last_lease,
         "writes": head.writes[-WRITES_KEPT:],
-        "document": document(head.conversation),
+        "document": as_document(head.conversation),
         **lives.fields(),
     }
 
@@ -100,7 +81,7 @@ def message_item(message: Message, lives: Lives) -> Item:
         "type": "message",
         "seq": message.seq,
         "answer_to": message.reply_to if message.role == "assistant" else None,
-        "document": document(message),
+        "document": as_document(message),
         **lives.fields(),
     }
 
@@ -111,7 +92,7 @@ def ticket_item(ticket: Ticket, lives: Lives) -> Item:
         "id": item_id("ticket", ticket.id),
         "session_id": ticket.session_id,
         "type": "ticket",
-        "document": document(ticket),
+        "document": as_document(ticket),
         **lives.fields(),
     }
     return item | ({"ttl": NEVER} if ticket.status == "requested" else {})
@@ -122,7 +103,7 @@ def event_item(event: OutboxEvent, lives: Lives) -> Item:
         "id": item_id("event", event.id),
         "session_id": event.session_id,
         "type": "event",
-        "document": document(event),
+        "document": as_document(event),
         **lives.fields(),
     }
 
@@ -134,7 +115,7 @@ def waiting_fact_item(session_id: str, fact: CustomerFact, lives: Lives) -> Item
         "session_id": session_id,
         "type": "fact",
         "stored_at": iso(lives.now),
-        "document": document(fact),
+        "document": as_document(fact),
         **lives.fields(),
     }
 
@@ -144,9 +125,9 @@ def changed_item(item: Item, now: datetime, of: object) -> Item:
     until = datetime.fromisoformat(item["kept_until"])
     if isinstance(of, Ticket):
         if of.status == "requested":
-            return item | {"document": document(of)}
+            return item | {"document": as_document(of)}
         until = max(until, now + ROUTED_LATE)
-    return item | {"document": document(of), **Lives(until, now).fields()}
+    return item | {"document": as_document(of), **Lives(until, now).fields()}
 
 
 # ---- other partitions
@@ -155,10 +136,10 @@ def fact_item(fact: CustomerFact, now: datetime) -> Item:
         "id": item_id("fact", fact.id),
         "customer_id": fact.customer_id,
         "type": "fact",
-        "document": document(fact),
+        "document": as_document(fact),
         "ttl": seconds(fact.expires_at - now) if fact.expires_at else NEVER,
     }
 
 
 def operator_item(operator: Operator) -> Item:
-    return {"id": item_id("operator", operator.username), "document": document(operator)}
+    return {"id": item_id("operator", operator.username), "document": as_document(operator)}

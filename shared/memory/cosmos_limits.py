@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from secrets import token_hex
 
-from shared.cosmos import Changed, Container, Cosmos, Missing, again
+from shared.cosmos import Changed, Container, Cosmos, Missing, again, item_id
 from shared.memory import cosmos_schema as schema
-from shared.memory.cosmos_items import item_id, seconds
+from shared.memory.cosmos_items import seconds
 
 
 class CosmosLimits:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from azure.cosmos import PartitionKey
 
-from shared.cosmos import new_client, translated
+from shared.cosmos import indexing, new_client, translated
 
 CONVERSATIONS = "conversations"
 CUSTOMERS = "customers"
@@ -16,17 +16,6 @@ LIMITS = "limits"
 
 NEVER = -1
 """As a container's default: items expire if they have a `ttl` of their own."""
-
-
-def indexing(*paths: str, together: Sequence[Sequence[str]] = ()) -> Mapping[str, Any]:
-    """Writes cost by what is indexed: only what is asked for. `together` are the orders over several paths."""
-    return {
-        "indexingMode": "consistent",
-        "automatic": True,
-        "includedPaths": [{"path": f"{path}/?"} for path in paths],
-        "excludedPaths": [{"path": "/*"}],
-        "compositeIndexes": [[{"path": path, "order": "ascending"} for path in paths] for paths in together],
-    }
 
 
 CONTAINERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -27,8 +27,8 @@ class Conversation:
 
     `last_seq` is the number of the newest message (1-based, gapless). `owner` says who answers. Two opens of the same
     turn are kept apart by the lease: `lease_until` is when the running turn loses its right to answer, None when no
-    turn runs. `customer_id` is the key of the customer's facts: the `user_id` where it can be trusted, else the
-    session's own id, so that a claimed identity never shows another customer's facts. `filters` narrow what its turns
+    turn runs. `customer_id` is the key of the customer's facts: `id_of_user` where the `user_id` can be trusted, else
+    `id_of_session`, so that a claimed identity never shows another customer's facts. `filters` narrow what its turns
     search, see `knowledge.filters`. `ticket_id` is the newest ticket that is not resolved: while a person owns the
     conversation, theirs.
     """
@@ -43,6 +43,16 @@ class Conversation:
     lease_until: datetime | None = None
     filters: Mapping[str, str] = field(default_factory=dict[str, str])
     ticket_id: str | None = None
+
+
+def id_of_user(user_id: str) -> str:
+    """The `customer_id` of whom the company's site vouches for; the same in all their conversations."""
+    return f"user:{user_id}"
+
+
+def id_of_session(session_id: str) -> str:
+    """The `customer_id` of whoever nobody vouched for. No other conversation has it."""
+    return f"session:{session_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class Message:
 
     `seq` is 0 until the store has numbered it. `reply_to` of an answer is the id of the customer's message that it
     answers. `grounded` is True when every sentence of an answer was verified against its source; `degraded` when the
-    configured model failed and the answer was made without it.
+    configured model or the index failed and the answer was made without it.
     """
 
     id: str
@@ -165,6 +175,9 @@ class Erasure:
     tickets: int = 0
     facts: int = 0
 
+    def __add__(self, other: Erasure) -> Erasure:
+        return Erasure(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -175,24 +188,3 @@ class Operator:
     password_hash: str
     created_at: datetime
     role: OperatorRole = "agent"
-
-
-__all__ = [
-    "Attachment",
-    "Conversation",
-    "ConversationRecord",
-    "CustomerFact",
-    "Erasure",
-    "Feedback",
-    "Message",
-    "OpenTurn",
-    "Operator",
-    "OperatorRole",
-    "Owner",
-    "Rating",
-    "Role",
-    "Scalar",
-    "Source",
-    "Ticket",
-    "Usage",
-]

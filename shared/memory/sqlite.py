@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
 from sqlite3 import Connection
 
+from shared.clock import iso, utc_now
+from shared.codec import decode, encode
 from shared.errors import Conflict, NotFound, TurnInProgress
 from shared.escalation.outbox import OutboxEvent, customer_message
 from shared.escalation.ticket import Status, Ticket
 from shared.memory import sqlite_backup
-from shared.memory.codec import decode, encode
 from shared.memory.models import (
     Conversation,
     ConversationRecord,
@@ -23,9 +24,10 @@ from shared.memory.models import (
     Message,
     OpenTurn,
     Operator,
+    id_of_session,
 )
-from shared.memory.store import Stored, TicketState, check_alone
-from shared.sqlite import Database, iso
+from shared.memory.store import Stored, TicketState, check_alone, with_route, with_ticket
+from shared.sqlite import Database
 
 PURGED_AT_ONCE = 20
 """Most expired conversations that a new one clears away. More than one, so that none are left for long."""
@@ -87,10 +89,6 @@ _UPGRADES = {1: _FROM_2, 2: _FROM_2}
 """Version 2 had one index more than version 1, which the schema makes anyway."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class SqliteConversationStore:
     """Every method is one transaction.
 
@@ -102,7 +100,7 @@ class SqliteConversationStore:
     """
 
     def __init__(
-        self, path: Path, *, retention: timedelta = timedelta(0), now: Callable[[], datetime] = _utc_now
+        self, path: Path, *, retention: timedelta = timedelta(0), now: Callable[[], datetime] = utc_now
     ) -> None:
         self._database = Database(path, schema=_SCHEMA, version=_VERSION, upgrades=_UPGRADES)
         self._retention = retention
@@ -303,20 +301,7 @@ class SqliteConversationStore:
 
     async def save_route(self, ticket: Ticket) -> Ticket:
         def work(db: Connection) -> Ticket:
-            # Since routing read the ticket, its sender may have marked it, an operator taken it, and another delivery
-            # of the same request routed it: what was decided first stays.
-            stored = _ticket(db, ticket.id, ticket.session_id)
-            if stored.category is not None:
-                return stored
-            routed = replace(
-                stored,
-                status="open" if stored.status == "requested" else stored.status,
-                sent_at=stored.sent_at or ticket.sent_at,
-                category=ticket.category,
-                priority=ticket.priority,
-                team=ticket.team,
-                due_at=ticket.due_at,
-            )
+            routed = with_route(_ticket(db, ticket.id, ticket.session_id), ticket)
             _save_ticket(db, routed)
             return routed
 
@@ -370,14 +355,9 @@ class SqliteConversationStore:
                 " SELECT session_id, customer_id FROM conversations WHERE user_id = ?",
                 (customer_id, customer_id),
             ).fetchall()
-            removed = [_remove(db, session_id) for session_id, _ in conversations]
+            erased = sum((_remove(db, session_id) for session_id, _ in conversations), Erasure())
             keys = {customer_id} | {key for _, key in conversations}
-            return Erasure(
-                conversations=sum(erasure.conversations for erasure in removed),
-                messages=sum(erasure.messages for erasure in removed),
-                tickets=sum(erasure.tickets for erasure in removed),
-                facts=sum(erasure.facts for erasure in removed) + sum(_remove_facts(db, key) for key in keys),
-            )
+            return erased + Erasure(facts=sum(_remove_facts(db, key) for key in keys))
 
         return await self._erase(work)
 
@@ -580,8 +560,7 @@ def _ticket(db: Connection, ticket_id: str, session_id: str | None) -> Ticket:
 
 
 def _add_ticket(db: Connection, conversation: Conversation, ticket: Ticket) -> Conversation:
-    """The same message makes the same ticket: the first one stays. The caller saves the conversation, whose ticket
-    stays that of the person who owns it."""
+    """The same message makes the same ticket: the first one stays. The caller saves the conversation."""
     db.execute(
         "INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
@@ -593,7 +572,7 @@ def _add_ticket(db: Connection, conversation: Conversation, ticket: Ticket) -> C
             encode(ticket),
         ),
     )
-    return conversation if conversation.owner == "human" else replace(conversation, ticket_id=ticket.id)
+    return with_ticket(conversation, ticket)
 
 
 def _save_ticket(db: Connection, ticket: Ticket) -> None:
@@ -617,8 +596,9 @@ def _remove(db: Connection, session_id: str) -> Erasure:
 
     Its customer's facts are among that when they are kept under this session's id, so that no other can read them.
     """
-    keys = db.execute("SELECT customer_id FROM conversations WHERE session_id = ?", (session_id,)).fetchall()
-    facts = sum(_remove_facts(db, key) for (key,) in keys if key.endswith(session_id))
+    own = id_of_session(session_id)
+    known = db.execute("SELECT 1 FROM conversations WHERE session_id = ? AND customer_id = ?", (session_id, own))
+    facts = _remove_facts(db, own) if known.fetchone() else 0
 
     def delete(table: str) -> int:
         return db.execute(f"DELETE FROM {table} WHERE session_id = ?", (session_id,)).rowcount  # noqa: S608

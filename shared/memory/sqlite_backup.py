@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from sqlite3 import Connection
 
+from shared.clock import iso
+from shared.codec import decode, encode
 from shared.escalation.outbox import OutboxEvent
 from shared.escalation.ticket import Ticket
-from shared.memory.codec import decode, encode
 from shared.memory.models import Conversation, CustomerFact, Message, Operator
 from shared.memory.store import Stored
-from shared.sqlite import iso
 
 
 def of_conversations(db: Connection, after: str, limit: int) -> list[Stored]:

@@ -1,4 +1,5 @@
-"""The port to everything the agent remembers. Adapters: `sqlite.py` (a laptop); one contract suite runs on each.
+"""The port to everything the agent remembers, and what every adapter of it does alike. Adapters: `sqlite.py` (a
+laptop), `cosmos.py` (Azure).
 
 A conversation, its messages and its tickets live together and change together: each method that writes more than one
 of them does so in one atomic batch. Every method raises `Unavailable` when the store does not answer.
@@ -7,7 +8,7 @@ of them does so in one atomic batch. Every method raises `Unavailable` when the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -44,6 +45,27 @@ def check_alone(conversation: Conversation, ticket: Ticket | None, beside: str |
     """Raises `TicketOpen` if the conversation, as it is now, has another ticket than the new one and `beside`."""
     if ticket is not None and conversation.ticket_id not in (None, ticket.id, beside):
         raise TicketOpen(conversation.ticket_id)
+
+
+def with_ticket(conversation: Conversation, ticket: Ticket) -> Conversation:
+    """A new ticket becomes the conversation's, unless a person owns it: then theirs stays."""
+    return conversation if conversation.owner == "human" else replace(conversation, ticket_id=ticket.id)
+
+
+def with_route(stored: Ticket, routed: Ticket) -> Ticket:
+    """The ticket as it is stored, with its route. Since routing read it, its sender may have marked it, an operator
+    taken it, and another delivery of the same request routed it: what was decided first stays."""
+    if stored.category is not None:
+        return stored
+    return replace(
+        stored,
+        status="open" if stored.status == "requested" else stored.status,
+        sent_at=stored.sent_at or routed.sent_at,
+        category=routed.category,
+        priority=routed.priority,
+        team=routed.team,
+        due_at=routed.due_at,
+    )
 
 
 class ConversationStore(Protocol):

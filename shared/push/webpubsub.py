@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from shared.azure_http import proxies_for
+from shared.connection_strings import web_pubsub_endpoint
 from shared.errors import ConfigurationError, Unavailable
 from shared.push.channel import PROTOCOL, Audience, ClientUrl
 
@@ -29,7 +30,7 @@ SERVER_ERROR = 500
 """From this status on, and without any answer, a call is repeated at once, and once. The SDK would by default wait for
 half a minute, and not repeat what got no answer."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class WebPubSubChannel:
@@ -44,8 +45,7 @@ class WebPubSubChannel:
         self._hub = hub
         self._credential = credential
         try:
-            self._endpoint = where if credential else _endpoint(where)
-            self._origin = websocket_origin(self._endpoint)
+            self._endpoint = where if credential else web_pubsub_endpoint(where)
         except ValueError:
             raise ConfigurationError(
                 "WEB_PUBSUB_CONNECTION_STRING: this is no connection string of Web PubSub."
@@ -69,7 +69,8 @@ class WebPubSubChannel:
 
     @property
     def origin(self) -> str:
-        return self._origin
+        parts = urlsplit(self._endpoint)
+        return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
 
     async def client_url(self, session_id: str, audience: Audience, *, minutes: int) -> ClientUrl:
         with _translated():
@@ -106,24 +107,6 @@ def group(session_id: str, audience: Audience) -> str:
     return f"{audience}.{session_id}"
 
 
-def websocket_origin(endpoint: str) -> str:
-    """Of an https:// or http:// address. Raises `ValueError` for anything else."""
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("https", "http") or not parts.netloc:
-        raise ValueError("an address begins with https:// or http://")
-    return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
-
-
-def _endpoint(connection_string: str) -> str:
-    """Raises `ValueError` for what the SDK would refuse, too."""
-    parts = [part.split("=", 1) for part in connection_string.split(";") if part]
-    fields = {name.lower(): value for name, value in parts}
-    if "accesskey" not in fields:
-        raise ValueError("a connection string has an AccessKey")
-    endpoint, port = fields.get("endpoint", ""), fields.get("port", "")
-    return f"{endpoint.rstrip('/')}:{port}" if port else endpoint
-
-
 @contextmanager
 def _translated() -> Generator[None]:
     """Turn the SDK's errors into `Unavailable`. Their own texts may quote an address with its token."""
@@ -132,8 +115,8 @@ def _translated() -> Generator[None]:
     try:
         yield
     except HttpResponseError as error:
-        _logger.warning("web_pubsub_failed", extra={"status": error.status_code})
+        logger.warning("web_pubsub_failed", extra={"status": error.status_code})
         raise Unavailable("The push channel refuses the request: see the log.") from error
     except AzureError as error:
-        _logger.warning("web_pubsub_unanswered", extra={"error_type": type(error).__name__})
+        logger.warning("web_pubsub_unanswered", extra={"error_type": type(error).__name__})
         raise Unavailable("The push channel does not answer. Poll meanwhile.") from error

@@ -15,8 +15,8 @@ from azure.cosmos.aio import CosmosClient
 from emulators.cosmos.auth import EMULATOR_KEY
 from emulators.cosmos.server import CosmosEmulator
 from shared import telemetry
-from shared.cosmos import Cosmos, endpoint_and_key
-from shared.errors import ConfigurationError, NotFound, PayloadTooLarge, Unavailable
+from shared.cosmos import Cosmos
+from shared.errors import NotFound, PayloadTooLarge, Unavailable
 from shared.escalation.ticket import Ticket
 from shared.memory import cosmos_schema
 from shared.memory.cosmos import CosmosConversationStore
@@ -281,11 +281,3 @@ async def test_the_schema_is_made_once_and_brought_up_to_date(store, cosmos: Cos
     cosmos.server.requests.clear()
     await cosmos_schema.create(cosmos.url, EMULATOR_KEY, DATABASE)
     assert 201 not in [one.status for one in cosmos.server.requests]
-
-
-def test_a_connection_string_is_taken_apart():
-    text = "AccountEndpoint=https://a.documents.azure.com:443/;AccountKey=abc==;"
-    assert endpoint_and_key(text) == ("https://a.documents.azure.com:443/", "abc==")
-    with pytest.raises(ConfigurationError, match="AccountKey") as wrong:
-        endpoint_and_key("AccountEndpoint=https://secret;")
-    assert "secret" not in str(wrong.value)

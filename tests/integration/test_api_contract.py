@@ -24,8 +24,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from functions.chat_http.app import create_app
+from shared.clock import utc_now
 from shared.memory.models import Operator
-from shared.services import Services, utc_now
+from shared.services import Services
 from shared.settings import Settings
 
 CHECKS = [

@@ -30,11 +30,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from functions.chat_http.app import create_app
+from shared.clock import utc_now
 from shared.conversation.chat_clients import TOOL_LOOP
 from shared.conversation.extractive import ExtractiveChatClient
 from shared.memory.models import Operator
 from shared.security.tokens import Tokens
-from shared.services import Services, utc_now
+from shared.services import Services
 from shared.settings import Settings
 from tests.fakes import HashEmbedder, InMemoryIndex
 

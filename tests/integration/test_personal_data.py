@@ -23,12 +23,13 @@ from emulators.servicebus.broker import QueueOptions
 from emulators.servicebus.server import ServiceBusEmulator
 from functions.chat_http.app import create_app
 from shared.blob_storage import BlobAccount
+from shared.clock import utc_now
 from shared.escalation import transcripts
 from shared.escalation.queue import QUEUES
 from shared.knowledge import documents
 from shared.memory.models import Operator
 from shared.security import receipts
-from shared.services import Services, utc_now
+from shared.services import Services
 from shared.settings import Settings
 
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -4,7 +4,7 @@ import pytest
 from azure.servicebus import parse_connection_string
 from azure.storage.blob import BlobServiceClient
 
-from shared.connection_strings import check_blob_storage, check_service_bus
+from shared.connection_strings import check_blob_storage, check_service_bus, cosmos_account, web_pubsub_endpoint
 
 SERVICE_BUS = (
     "Endpoint=sb://name.servicebus.windows.net/;SharedAccessKeyName=app;SharedAccessKey=c2VjcmV0=",
@@ -68,3 +68,52 @@ def test_what_opens_no_storage_account_is_refused_and_not_quoted(text: str) -> N
     assert "c2VjcmV0" not in str(told.value)
     with pytest.raises(ValueError, match="onnection"):
         BlobServiceClient.from_connection_string(text)
+
+
+def test_an_account_of_cosmos_db_is_its_endpoint_and_its_key() -> None:
+    account = ("https://name.documents.azure.com:443/", "c2VjcmV0==")
+    assert cosmos_account("AccountEndpoint={};AccountKey={};".format(*account)) == account
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("", "NAME=VALUE"),
+        ("c2VjcmV0", "NAME=VALUE"),
+        ("AccountEndpoint=https://c2VjcmV0;", "AccountKey"),
+        ("AccountKey=c2VjcmV0", "AccountEndpoint"),
+    ],
+)
+def test_what_is_no_account_of_cosmos_db_is_refused_and_not_quoted(text: str, lacking: str) -> None:
+    with pytest.raises(ValueError, match=lacking) as told:
+        cosmos_account(text)
+    assert "c2VjcmV0" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        (
+            "Endpoint=https://name.webpubsub.azure.com;AccessKey=c2VjcmV0=;Version=1.0;",
+            "https://name.webpubsub.azure.com",
+        ),
+        ("endpoint=http://localhost/;accesskey=c2VjcmV0;Port=8080", "http://localhost:8080"),
+    ],
+)
+def test_the_endpoint_of_web_pubsub(text: str, endpoint: str) -> None:
+    assert web_pubsub_endpoint(text) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("c2VjcmV0", "NAME=VALUE"),
+        ("Endpoint=https://c2VjcmV0", "AccessKey"),
+        ("AccessKey=c2VjcmV0", "Endpoint"),
+        ("Endpoint=ftp://c2VjcmV0;AccessKey=c2VjcmV0", "Endpoint"),
+    ],
+)
+def test_what_opens_no_web_pubsub_is_refused_and_not_quoted(text: str, lacking: str) -> None:
+    with pytest.raises(ValueError, match=lacking) as told:
+        web_pubsub_endpoint(text)
+    assert "c2VjcmV0" not in str(told.value)

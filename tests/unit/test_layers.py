@@ -48,7 +48,7 @@ NOT_BY_A_TURN = (
 """Nor does a laptop's keyless answer need these, also where it could be pushed."""
 NOT_BY_A_TURN_IN_AZURE = (
     *("azure.servicebus", "azure.storage", "azure.identity", "requests", "httpx", "rich", "chromadb"),
-    *("shared.knowledge.formats", "shared.knowledge.parsing", "shared.knowledge.ingestion"),
+    *("shared.knowledge.formats", "shared.knowledge.parsing", "shared.knowledge.ingestion", "sqlite3"),
 )
 """And until there is a ticket or a document, the adapters for Azure need none of these for what a turn uses of them."""
 
@@ -70,6 +70,24 @@ def test_no_layer_reaches_upwards(layer: str) -> None:
         if any(module == name or module.startswith(f"{name}.") for name in FORBIDDEN[layer])
     ]
     assert wrong == []
+
+
+def test_the_parts_of_the_product_import_what_the_architecture_says() -> None:
+    rows = re.findall(
+        r"^\| `shared/(\w+)/` \| .* \| ?(.*) \|$", (ROOT / "docs/architecture.md").read_text("utf-8"), re.MULTILINE
+    )
+    parts = {folder.name for folder in (ROOT / "shared").iterdir() if (folder / "__init__.py").exists()}
+    told = {part: set(re.findall(r"`(\w+)`", may_import)) & parts for part, may_import in rows}
+    found = {
+        part: {
+            module.split(".")[1]
+            for file in (ROOT / "shared" / part).rglob("*.py")
+            for module in imported(file)
+            if module.startswith("shared.") and module.split(".")[1] in parts - {part}
+        }
+        for part in parts
+    }
+    assert told == found
 
 
 def test_only_the_settings_read_the_environment() -> None:

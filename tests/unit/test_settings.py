@@ -47,6 +47,14 @@ def test_a_laptop_needs_no_setting_but_open_mode(monkeypatch: pytest.MonkeyPatch
         ),
         ({"AUTH_MODE": "open", "SERVICE_BUS": "Endpoint=sb://host;SharedAccessKey=short"}, "SERVICE_BUS"),
         ({"AUTH_MODE": "open", "DOCUMENTS_STORAGE": "AccountKey=short"}, "DOCUMENTS_STORAGE"),
+        (
+            {"AUTH_MODE": "open", "COSMOS_CONNECTION_STRING": "AccountEndpoint=https://short;"},
+            "COSMOS_CONNECTION_STRING",
+        ),
+        (
+            {"AUTH_MODE": "open", "WEB_PUBSUB_CONNECTION_STRING": "Endpoint=short;AccessKey=soon"},
+            "WEB_PUBSUB_CONNECTION_STRING",
+        ),
         ({"AUTH_MODE": "open", "CHROMA_URL": "chroma:8000"}, "CHROMA_URL"),
         (
             {"AUTH_MODE": "open", "WEB_PUBSUB_ENDPOINT": "https://x", "WEB_PUBSUB_CONNECTION_STRING": "y"},

@@ -17,7 +17,15 @@ from shared.escalation.events.event import (
 )
 from shared.escalation.language import language_of
 from shared.escalation.ticket import Ticket
-from shared.memory.models import Attachment, Conversation, CustomerFact, Message, Source
+from shared.memory.models import (
+    Attachment,
+    Conversation,
+    CustomerFact,
+    Message,
+    Source,
+    id_of_session,
+    id_of_user,
+)
 from shared.memory.store import ConversationStore
 
 MAX_EVENT_BYTES = 200_000
@@ -120,9 +128,9 @@ def in_transcript(message: Message) -> TranscriptMessage:
 
 
 def _customer(ticket: Ticket, conversation: Conversation | None) -> Customer:
-    key = conversation.customer_id if conversation else ticket.session_id
+    key = conversation.customer_id if conversation else id_of_session(ticket.session_id)
     # A name that nobody vouched for never becomes the key of what is known about a customer.
-    verified = ticket.user_id is not None and key == f"user:{ticket.user_id}"
+    verified = ticket.user_id is not None and key == id_of_user(ticket.user_id)
     return Customer(id=key, user_id=ticket.user_id, verified=verified)
 
 

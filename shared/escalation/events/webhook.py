@@ -22,7 +22,7 @@ from shared.memory.store import ConversationStore
 from shared.security.signatures import sign
 from shared.telemetry import webhook_deliveries
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 TIMEOUT = 15
 """Seconds for one delivery, from the first connection to the answer's head."""
@@ -69,7 +69,7 @@ class Webhook:
         else:
             await self._post(event.id, content.media_type, content.body)
         webhook_deliveries.add(1, {"outcome": outcome})
-        _log.info("webhook", extra={"event_id": event.id, "outcome": outcome})
+        logger.info("webhook", extra={"event_id": event.id, "outcome": outcome})
         return outcome
 
     async def close(self) -> None:

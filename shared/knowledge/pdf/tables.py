@@ -15,6 +15,8 @@ from shared.knowledge.pdf.page import ITEM, Grid, Line, Page, Rule, Word, contin
 
 COLUMN_GAP = 0.9
 """In font sizes: more white than this between two words separates columns; a space is 0.25 to 0.3."""
+SAME_RULE = 3
+"""Points between two rules that are one: drawn twice, or the two sides of a thick line."""
 MAX_PROSE = 400
 """Characters of a cell. Between lines that only go across, a longer one is a paragraph, not a table."""
 
@@ -100,10 +102,10 @@ def _connected(across: Sequence[Rule], down: Sequence[Rule]) -> list[tuple[list[
     return tables + [(rules, []) for rules in loose.values()]
 
 
-def _distinct(values: Iterable[float], apart: float = 3) -> list[float]:
+def _distinct(values: Iterable[float]) -> list[float]:
     kept: list[float] = []
     for value in sorted(values):
-        if not kept or value - kept[-1] > apart:
+        if not kept or value - kept[-1] > SAME_RULE:
             kept.append(value)
     return kept
 

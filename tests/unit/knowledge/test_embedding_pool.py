@@ -24,7 +24,8 @@ TEXTS = [f"word{n} other{n % 7}" for n in range(100)]
 
 
 class Mortal(HashEmbedder):
-    """Ends its process at a text that says so: always, or once for each file that is there."""
+    """Ends its process at a text that says so: always, or once for each file that is there. Hangs at another, which may
+    name a file that it makes first."""
 
     def embed_documents(self, texts):
         for text in texts:
@@ -33,7 +34,9 @@ class Mortal(HashEmbedder):
             if text.startswith("/") and Path(text).exists():
                 Path(text).unlink()
                 os.kill(os.getpid(), signal.SIGKILL)
-            if text == "hang":
+            if text.startswith("hang"):
+                if begun := text.removeprefix("hang"):
+                    Path(begun).touch()
                 time.sleep(600)
         return super().embed_documents(texts)
 
@@ -138,20 +141,22 @@ def test_a_process_that_cannot_start_is_an_error() -> None:
     pool.close()
 
 
-def test_closing_ends_the_processes_and_what_waits_for_them(pool: EmbeddingPool) -> None:
+def test_closing_ends_the_processes_and_what_waits_for_them(pool: EmbeddingPool, tmp_path: Path) -> None:
     pool.embed(TEXTS)
+    begun = tmp_path / "begun"
     pids = processes(pool)
     failed: list[Exception] = []
 
     def wait() -> None:
         try:
-            pool.embed(["hang"])
+            pool.embed([f"hang{begun}"])
         except Exception as error:  # noqa: BLE001
             failed.append(error)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    time.sleep(0.3)
+    while not begun.exists() and waiting.is_alive():
+        time.sleep(0.01)
     pool.close()
     waiting.join(20)
     assert len(failed) == 1

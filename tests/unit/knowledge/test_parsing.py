@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -150,12 +151,19 @@ async def test_a_killed_child_process_is_replaced(parser: DocumentParser) -> Non
     assert (await parser.parse(files.docx(), "a.docx")).title == "Repairs"
 
 
+def has_forked(pid: int) -> bool:
+    """Whether the process reads a document now."""
+    return bool(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+
+
 async def test_a_child_process_that_dies_meanwhile_is_reported(parser: DocumentParser) -> None:
     await parser.parse(files.docx(), "a.docx")
     assert parser._process
+    reader = parser._process.pid
     slow = asyncio.create_task(parser.parse(files.pdf(*["x"] * 40, pages=400), "slow.pdf"))
-    await asyncio.sleep(0.3)
-    os.killpg(parser._process.pid, signal.SIGKILL)
+    while not has_forked(reader) and not slow.done():  # noqa: ASYNC110 - in another process
+        await asyncio.sleep(0.01)
+    os.killpg(reader, signal.SIGKILL)
     with pytest.raises(Unavailable):
         await slow
     assert (await parser.parse(files.docx(), "a.docx")).title == "Repairs"

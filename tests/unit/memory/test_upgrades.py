@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.codec import SCHEMA, decode, encode
 from shared.escalation.ticket import Ticket
-from shared.memory.codec import SCHEMA, decode, encode
 from shared.memory.models import Message
 from shared.memory.sqlite import SqliteConversationStore
 from shared.settings import ROOT

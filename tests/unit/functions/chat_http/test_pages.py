@@ -74,6 +74,8 @@ async def test_the_document_names_every_operation_once_and_all_that_can_go_wrong
             assert op["security"] == [{"SessionToken": []}]
             assert {"401", "403", "404"} <= set(op["responses"])
     assert set(document["components"]["securitySchemes"]) == {"SessionToken", "OperatorToken"}
+    used = {tag for _, _, op in operations for tag in op["tags"]}
+    assert {tag["name"] for tag in document["tags"] if tag["description"]} == used
 
 
 async def test_the_document_shows_all_three_kinds_of_message(api: Any) -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.codec import SCHEMA, decode, encode
 from shared.errors import ConfigurationError
 from shared.escalation.ticket import Ticket
-from shared.memory.codec import SCHEMA, decode, encode
 from shared.memory.models import (
     Attachment,
     Conversation,

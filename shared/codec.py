@@ -1,4 +1,4 @@
-"""How the memory's values look at rest: JSON documents, the same in every store.
+"""How values look at rest: JSON documents, the same in every store.
 
 A document is the value's fields, times in UTC as ISO 8601, plus `schema`: the version of its shape. One of an earlier
 version is upgraded when it is read, one version after the other, and written back as the present one with its next
@@ -15,9 +15,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from shared.clock import iso
 from shared.errors import ConfigurationError
 from shared.escalation.ticket import Ticket
-from shared.sqlite import iso
 
 type Document = dict[str, Any]
 
@@ -32,15 +32,24 @@ UPGRADES: Mapping[tuple[type, int], Callable[[Document], Document]] = {(Ticket, 
 """By kind and version: what makes of a document one of the next version."""
 
 
-def encode(value: object, **more: object) -> str:
-    """The document of a dataclass of `memory.models` (or a `Ticket`); `more` are fields for the store's own use."""
-    document = _adapter(type(value)).dump_python(value) | more | {"schema": SCHEMA}
+def encode(value: object) -> str:
+    """The document of a dataclass, as JSON."""
+    document = _adapter(type(value)).dump_python(value) | {"schema": SCHEMA}
     return json.dumps(document, default=_json, ensure_ascii=False, separators=(",", ":"))
 
 
 def decode[T](kind: type[T], text: str) -> T:
     """Raises `ConfigurationError` for a document that a newer version of this app wrote."""
-    document: Document = json.loads(text)
+    return from_document(kind, json.loads(text))
+
+
+def as_document(value: object) -> Document:
+    """For a store, or a file, that has JSON around it."""
+    return json.loads(encode(value))
+
+
+def from_document[T](kind: type[T], document: Document) -> T:
+    """Raises what `decode` raises."""
     if document["schema"] > SCHEMA:
         raise ConfigurationError(
             f"A stored {kind.__name__} has shape {document['schema']}, this app reads up to {SCHEMA}:"
