@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import signal
@@ -13,7 +14,7 @@ from local import logs
 from local.console import Console
 from local.host import Host
 from local.hub import Hub
-from local.setup import ROOT, lay_out_documents, listen, offer_hub, set_defaults
+from local.setup import ROOT, held, lay_out_documents, listen, offer_hub, set_defaults
 from shared.errors import ConfigurationError, SupportAgentError, Unavailable
 from shared.services import Services, get_services
 from shared.settings import load_settings
@@ -30,7 +31,8 @@ def run() -> int:
         settings = load_settings()
         if settings.auth_mode == "open" and not _is_loopback(address):
             print(f"Anyone who reaches {address} can read every conversation: AUTH_MODE is `open`.", file=sys.stderr)
-        with listen(address, port) as listening:
+        alone = held(settings.data_dir) if settings.index_in_folder else contextlib.nullcontext()
+        with alone, listen(address, port) as listening:
             logs.set_up(settings.data_dir)
             if not settings.documents_in_blobs:
                 lay_out_documents(settings.documents)

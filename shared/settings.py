@@ -210,6 +210,11 @@ class Settings(BaseModel):
         return self.documents_dir or self.data_dir / "documents"
 
     @property
+    def index_in_folder(self) -> bool:
+        """Whether the search index is in `data_dir`, for one process to serve from."""
+        return self.vector_index == "chroma" and not self.chroma_url
+
+    @property
     def processes_that_embed(self) -> int:
         """With the default model each takes 100 MB; with torch it is 500 MB, and torch uses every processor itself."""
         if self.embedding_backend == "onnx":

@@ -220,18 +220,31 @@ def test_an_answer_is_finished_whoever_leaves(start: Callable[[], App]) -> None:
     assert app.stop() == 0
 
 
+def refusal(data_dir: Path, port: str) -> str:
+    """What an app that cannot start says, in one line."""
+    app = subprocess.run(
+        [sys.executable, "-m", "local"],
+        cwd=ROOT,
+        env=os.environ | {"DATA_DIR": str(data_dir), "PORT": port},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert app.returncode == 2
+    assert app.stderr.count("\n") == 1
+    return app.stderr
+
+
 def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        app = subprocess.run(
-            [sys.executable, "-m", "local"],
-            cwd=ROOT,
-            env=os.environ | {"DATA_DIR": str(tmp_path), "PORT": port},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-    assert app.returncode == 2
-    assert app.stderr.count("\n") == 1
-    assert f"PORT={port} cannot be used" in app.stderr
+        assert f"PORT={port} cannot be used" in refusal(tmp_path, port)
+
+
+def test_a_second_app_does_not_share_the_first_ones_index(start: Callable[[], App], tmp_path: Path) -> None:
+    app = start()
+    assert f"DATA_DIR={tmp_path} is in use" in refusal(tmp_path, "0")
+    assert app.ask("How do I reset my password?")["grounded"]
+    app.kill()
+    assert start().ask("How do I reset my password?")["grounded"]
