@@ -62,8 +62,8 @@ def held(data_dir: Path) -> Iterator[None]:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
             raise ConfigurationError(
-                f"DATA_DIR={data_dir} is in use: the app runs already. Stop it, or give this one a folder and a port of its"
-                " own: DATA_DIR=.data-2 PORT=8080 make run"
+                f"DATA_DIR={data_dir} is in use: the app runs already. Stop it, or give this one a folder and a port of"
+                " its own: DATA_DIR=.data-2 PORT=8080 make run"
             ) from None
         yield
 
@@ -74,7 +74,8 @@ def _make_writable(data_dir: Path) -> None:
         tempfile.TemporaryFile(dir=data_dir).close()
     except OSError as error:
         raise ConfigurationError(
-            f"DATA_DIR={data_dir} cannot be written to: {error.strerror}. Choose another folder: DATA_DIR=FOLDER make run"
+            f"DATA_DIR={data_dir} cannot be written to: {error.strerror}."
+            " Choose another folder: DATA_DIR=FOLDER make run"
         ) from None
 
 

@@ -37,23 +37,23 @@ def test_the_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="DATA_DIR=.*file cannot be written to: .*DATA_DIR=FOLDER make run"):
+    with pytest.raises(ConfigurationError, match=r"DATA_DIR=.*file cannot be written to: .*DATA_DIR=FOLDER make run"):
         set_defaults({"DATA_DIR": str(tmp_path / "file")})
     with pytest.raises(ConfigurationError, match="cannot be written to"):
         set_defaults({"DATA_DIR": str(tmp_path / "file" / "below")})
 
 
 def test_a_data_folder_serves_one_app_at_a_time(tmp_path: Path) -> None:
-    with held(tmp_path):
-        with pytest.raises(ConfigurationError, match="in use.* DATA_DIR=.* PORT=.* make run"), held(tmp_path):
-            pass
+    refused = pytest.raises(ConfigurationError, match=r"in use.* DATA_DIR=.* PORT=.* make run")
+    with held(tmp_path), refused, held(tmp_path):
+        pass
     with held(tmp_path):
         pass
 
 
 def test_a_file_in_place_of_the_documents_is_named(tmp_path: Path) -> None:
     (tmp_path / "documents").touch()
-    with pytest.raises(ConfigurationError, match="DOCUMENTS_DIR=.* is not a folder"):
+    with pytest.raises(ConfigurationError, match=r"DOCUMENTS_DIR=.* is not a folder"):
         lay_out_documents(tmp_path / "documents")
 
 
