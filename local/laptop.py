@@ -16,6 +16,7 @@ from local.host import Host
 from local.hub import Hub
 from local.setup import ROOT, held, lay_out_documents, listen, offer_hub, set_defaults
 from shared.errors import ConfigurationError, SupportAgentError, Unavailable
+from shared.knowledge.index import DocumentRecord, DocumentStatus
 from shared.services import Services, get_services
 from shared.settings import load_settings
 
@@ -45,7 +46,11 @@ def run() -> int:
 
 
 async def _serve(listening: socket.socket, hub: Hub | None) -> None:
-    stopping, console = _stop_signal(), Console()
+
+    async def record(name: str) -> DocumentRecord | None:
+        return await get_services().index.record(name)
+
+    stopping, console = _stop_signal(), Console(record)
     host = await Host.start(ROOT, hub)
     services = get_services()
 
@@ -56,9 +61,10 @@ async def _serve(listening: socket.socket, hub: Hub | None) -> None:
         host.pump(services.queue)
         host.run_timers()
         await _reconcile(services, console)
-        known = {record.name: record.etag for record in await services.ingestion.records()}
-        host.watch(services.documents, console, known=known)
-        console.ready(_url(listening), services.settings)
+        records = await services.ingestion.records()
+        host.watch(services.documents, console, known={record.name: record.etag for record in records})
+        unreadable = sum(record.status is not DocumentStatus.INDEXED for record in records)
+        console.ready(_url(listening), services.settings, unreadable=unreadable)
         await host.broken()
 
     working, stop = asyncio.create_task(work()), asyncio.create_task(stopping.wait())

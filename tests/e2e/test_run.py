@@ -62,11 +62,17 @@ class App:
             self.errors += line
 
     def _wait_for_url(self) -> str:
+        url = self.hear("demo page").split()[-1]
+        self.hear("stop        Ctrl-C")
+        return url
+
+    def hear(self, words: str) -> str:
+        """The next line on the terminal with these words in it."""
         while line := self._lines.get(timeout=PATIENCE):
             self.output += line
-            if "demo page" in line:
-                return line.split()[-1]
-        raise AssertionError(f"the app did not start:\n{self.output}\n{self.errors}")
+            if words in line:
+                return line
+        raise AssertionError(f"it was not told: {words}\n{self.output}\n{self.errors}")
 
     def ask(self, question: str) -> dict[str, Any]:
         session = self.client.post("/chat/sessions").raise_for_status().json()
@@ -170,6 +176,24 @@ def test_documents_follow_the_folder_and_everything_survives_a_restart(
     assert "reading" not in unchanged.output
     assert unchanged.documents() == 2
     assert unchanged.stop() == 0
+
+
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(start: Callable[[], App], tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    app = start()
+    assert "could not be read" not in app.output
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "photo.png could not be read: This is a picture." in app.hear("could not be read")
+    assert app.documents() == 2
+    (folder / "photo.png").unlink()
+    assert "forgetting photo.png" in app.hear("forgetting")
+
+    (folder / "empty.txt").touch()
+    assert "empty.txt could not be read: The file is empty." in app.hear("could not be read")
+    assert app.stop() == 0
+    again = start()
+    assert "1 could not be read: python -m tools.list_documents says why" in again.output
+    assert again.stop() == 0
 
 
 def test_the_readmes_example_runs_as_it_stands(start: Callable[[], App], capsys: pytest.CaptureFixture[str]) -> None:
