@@ -46,11 +46,12 @@ def run() -> int:
 
 
 async def _serve(listening: socket.socket, hub: Hub | None) -> None:
+    stopping = _stop_signal()
 
-    async def record(name: str) -> DocumentRecord | None:
+    async def look_up(name: str) -> DocumentRecord | None:
         return await get_services().index.record(name)
 
-    stopping, console = _stop_signal(), Console(record)
+    console = Console(look_up)
     host = await Host.start(ROOT, hub)
     services = get_services()
 
