@@ -87,12 +87,16 @@ class BlobWatcher:
 
     async def run(self) -> None:
         """Until cancelled."""
+        told = ""
         try:
             while True:
                 try:
                     await self._look()
+                    told = ""
                 except SupportAgentError as error:
-                    logger.warning("the documents cannot be listed: %s", error)
+                    if str(error) != told:  # once, not with each look
+                        told = str(error)
+                        logger.warning("the documents cannot be listed: %s", told)
                 await asyncio.sleep(self._interval)
         finally:
             tasks = list(self._running.values())

@@ -70,7 +70,7 @@ def held(data_dir: Path) -> Iterator[None]:
 
 def _make_writable(data_dir: Path) -> None:
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what customers write
         tempfile.TemporaryFile(dir=data_dir).close()
     except OSError as error:
         raise ConfigurationError(

@@ -257,7 +257,8 @@ class Settings(BaseModel):
         if self.auth_mode == "token" and len(self.token_secret.get_secret_value().encode()) < MIN_SECRET:
             problems.append(
                 f"TOKEN_SECRET: at least {MIN_SECRET} bytes are needed with AUTH_MODE=token"
-                " (make one: python -c 'import secrets; print(secrets.token_urlsafe(48))')"
+                " (make one: python -c 'import secrets; print(secrets.token_urlsafe(48))');"
+                " AUTH_MODE=open, for a laptop, needs none"
             )
         problems += self._connection_problems()
         problems += self._identity_problems()

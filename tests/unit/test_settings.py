@@ -110,6 +110,11 @@ def test_a_webhook_is_encrypted_unless_it_stays_on_this_machine(
             load_settings()
 
 
+def test_who_has_no_secret_on_a_laptop_is_told_of_open_mode() -> None:
+    with pytest.raises(ConfigurationError, match=r"TOKEN_SECRET: .*AUTH_MODE=open, for a laptop, needs none"):
+        load_settings()
+
+
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN_SECRET", SECRET)
     monkeypatch.setenv("WEBHOOK_SECRET", WEBHOOK_SECRET)

@@ -43,6 +43,11 @@ def test_a_data_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> Non
         set_defaults({"DATA_DIR": str(tmp_path / "file" / "below")})
 
 
+def test_a_new_data_folder_is_its_owners_only(tmp_path: Path) -> None:
+    set_defaults({"DATA_DIR": str(tmp_path / "data")})
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
 def test_a_data_folder_serves_one_app_at_a_time(tmp_path: Path) -> None:
     refused = pytest.raises(ConfigurationError, match=r"in use.* DATA_DIR=.* PORT=.* make run")
     with held(tmp_path), refused, held(tmp_path):
