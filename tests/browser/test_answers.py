@@ -221,6 +221,7 @@ async def test_a_new_conversation_begins_empty(visitor: Visitor) -> None:
     await visitor.window.get_by_role("button", name="More options").click()
     await visitor.window.get_by_role("menuitem", name="New conversation").click()
     await expect(visitor.window.locator(".message.user")).to_have_count(0)
+    await expect(visitor.window).not_to_contain_text("your machines stay connected")  # nor what is read out
     assert await visitor.record() is None
     await visitor.answer("How long is the warranty?")
     after = await visitor.record()
@@ -246,6 +247,7 @@ async def test_deleted_data_is_gone_on_the_server(visitor: Visitor) -> None:
     await dialog.get_by_role("button", name="Delete").click()
 
     await expect(visitor.log).to_contain_text("Your conversation was deleted.")
+    await expect(visitor.window.get_by_role("status")).to_have_text("Your conversation was deleted.")
     await expect(visitor.window.locator(".message.user")).to_have_count(0)
     assert await visitor.record() is None
     place = f"{visitor.line.app_url}/chat/sessions/{record['sessionId']}/history"
