@@ -32,6 +32,10 @@ class Listener(Protocol):
 
     def reading(self, name: str) -> None: ...
 
+    async def dealt_with(self, name: str) -> None:
+        """Its triggers have run; what became of it is in its record."""
+        ...
+
     def forgetting(self, name: str) -> None: ...
 
     def gave_up(self, name: str) -> None:
@@ -83,12 +87,16 @@ class BlobWatcher:
 
     async def run(self) -> None:
         """Until cancelled."""
+        told = ""
         try:
             while True:
                 try:
                     await self._look()
+                    told = ""
                 except SupportAgentError as error:
-                    logger.warning("the documents cannot be listed: %s", error)
+                    if str(error) != told:  # once, not with each look
+                        told = str(error)
+                        logger.warning("the documents cannot be listed: %s", told)
                 await asyncio.sleep(INTERVAL)
         finally:
             tasks = list(self._running.values())
@@ -133,7 +141,9 @@ class BlobWatcher:
             self._listener.gave_up(info.name)
             return
         for function in self._blob_functions:
-            await self._deliver(function, info.name, binary(data), blob_metadata(self._container, info))
+            if not await self._deliver(function, info.name, binary(data), blob_metadata(self._container, info)):
+                return
+        await self._listener.dealt_with(info.name)
 
     async def _deleted(self, name: str) -> None:
         self._listener.forgetting(name)
@@ -141,18 +151,19 @@ class BlobWatcher:
         for function in self._event_functions:
             await self._deliver(function, name, event, {})
 
-    async def _deliver(self, function: Function, name: str, data: Message, metadata: Mapping[str, Message]) -> None:
-        """As often as the host tries a blob before it is put into the poison queue."""
+    async def _deliver(self, function: Function, name: str, data: Message, metadata: Mapping[str, Message]) -> bool:
+        """As often as the host tries a blob before it is put into the poison queue. Returns whether it was taken."""
         attempts = self._runtime.host.blob_attempts
         for attempt in range(1, attempts + 1):
             try:
                 await self._runtime.invoke(function, data, metadata)
-                return
+                return True
             except InvocationFailed:
                 if attempt < attempts:
                     await asyncio.sleep(PAUSE * attempt)
         logger.error("%s was given up after %d attempts: %s", function.name, attempts, name)
         self._listener.gave_up(name)
+        return False
 
 
 def blob_url(container: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import signal
@@ -13,8 +14,9 @@ from local import logs
 from local.console import Console
 from local.host import Host
 from local.hub import Hub
-from local.setup import ROOT, lay_out_documents, listen, offer_hub, set_defaults
+from local.setup import ROOT, held, lay_out_documents, listen, offer_hub, set_defaults
 from shared.errors import ConfigurationError, SupportAgentError, Unavailable
+from shared.knowledge.index import DocumentRecord, DocumentStatus
 from shared.services import Services, get_services
 from shared.settings import load_settings
 
@@ -30,7 +32,8 @@ def run() -> int:
         settings = load_settings()
         if settings.auth_mode == "open" and not _is_loopback(address):
             print(f"Anyone who reaches {address} can read every conversation: AUTH_MODE is `open`.", file=sys.stderr)
-        with listen(address, port) as listening:
+        alone = held(settings.data_dir) if settings.index_in_folder else contextlib.nullcontext()
+        with alone, listen(address, port) as listening:
             logs.set_up(settings.data_dir)
             if not settings.documents_in_blobs:
                 lay_out_documents(settings.documents)
@@ -43,7 +46,12 @@ def run() -> int:
 
 
 async def _serve(listening: socket.socket, hub: Hub | None) -> None:
-    stopping, console = _stop_signal(), Console()
+    stopping = _stop_signal()
+
+    async def look_up(name: str) -> DocumentRecord | None:
+        return await get_services().index.record(name)
+
+    console = Console(look_up)
     host = await Host.start(ROOT, hub)
     services = get_services()
 
@@ -54,9 +62,10 @@ async def _serve(listening: socket.socket, hub: Hub | None) -> None:
         host.pump(services.queue)
         host.run_timers()
         await _reconcile(services, console)
-        known = {record.name: record.etag for record in await services.ingestion.records()}
-        host.watch(services.documents, console, known=known)
-        console.ready(_url(listening), services.settings)
+        records = await services.ingestion.records()
+        host.watch(services.documents, console, known={record.name: record.etag for record in records})
+        unreadable = sum(record.status is not DocumentStatus.INDEXED for record in records)
+        console.ready(_url(listening), services.settings, unreadable=unreadable)
         await host.broken()
 
     working, stop = asyncio.create_task(work()), asyncio.create_task(stopping.wait())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import socket
-from collections.abc import MutableMapping
+import sqlite3
+import tempfile
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from shared.errors import ConfigurationError
@@ -19,9 +22,11 @@ SAMPLE_COMPANY = "Kavendry"
 def set_defaults(environ: MutableMapping[str, str]) -> None:
     """Fill in what is not set, so that `make run` needs no settings; what is set stays.
 
-    The key that signs tokens is made once and kept in DATA_DIR, so that tokens outlive a restart.
+    The key that signs tokens is made once and kept in DATA_DIR, so that tokens outlive a restart. Raises
+    `ConfigurationError` if that is no folder to write to.
     """
     data_dir = Path(environ.get("DATA_DIR") or ".data").resolve()
+    _make_writable(data_dir)
     environ["DATA_DIR"] = str(data_dir)
     # The front door adds the client's address as App Service does: one proxy to believe.
     defaults = {"AUTH_MODE": "open", "TRUSTED_PROXIES": "1"}
@@ -43,8 +48,38 @@ def offer_hub(environ: MutableMapping[str, str], url: str) -> str | None:
     return key
 
 
+@contextlib.contextmanager
+def held(data_dir: Path) -> Iterator[None]:
+    """Keep every other app away from the search index in this folder: each has its own copy in memory, and does not
+    learn what another writes. Raises `ConfigurationError` if one is there already.
+
+    A lock of SQLite, because it ends with its process, however that ends, on every system.
+    """
+    with contextlib.closing(sqlite3.connect(data_dir / "in-use.db", timeout=0)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise ConfigurationError(
+                f"DATA_DIR={data_dir} is in use: the app runs already. Stop it, or give this one a folder and a port of"
+                " its own: DATA_DIR=.data-2 PORT=8080 make run"
+            ) from None
+        yield
+
+
+def _make_writable(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what customers write
+        tempfile.TemporaryFile(dir=data_dir).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"DATA_DIR={data_dir} cannot be written to: {error.strerror}."
+            " Choose another folder: DATA_DIR=FOLDER make run"
+        ) from None
+
+
 def _kept_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(48))
@@ -54,8 +89,13 @@ def _kept_secret(path: Path) -> str:
 
 
 def lay_out_documents(folder: Path, samples: Path = SAMPLES) -> bool:
-    """On the first run, make the folder of documents, with the samples in it. True if that was done now."""
+    """On the first run, make the folder of documents, with the samples in it. True if that was done now.
+
+    Raises `ConfigurationError` if there is something else in its place.
+    """
     if folder.exists():
+        if not folder.is_dir():
+            raise ConfigurationError(f"DOCUMENTS_DIR={folder} is not a folder.")
         return False
     folder.parent.mkdir(parents=True, exist_ok=True)
     if samples.is_dir():

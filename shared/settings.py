@@ -210,6 +210,11 @@ class Settings(BaseModel):
         return self.documents_dir or self.data_dir / "documents"
 
     @property
+    def index_in_folder(self) -> bool:
+        """Whether the search index is in `data_dir`, for one process to serve from."""
+        return self.vector_index == "chroma" and not self.chroma_url
+
+    @property
     def processes_that_embed(self) -> int:
         """With the default model each takes 100 MB; with torch it is 500 MB, and torch uses every processor itself."""
         if self.embedding_backend == "onnx":
@@ -252,7 +257,8 @@ class Settings(BaseModel):
         if self.auth_mode == "token" and len(self.token_secret.get_secret_value().encode()) < MIN_SECRET:
             problems.append(
                 f"TOKEN_SECRET: at least {MIN_SECRET} bytes are needed with AUTH_MODE=token"
-                " (make one: python -c 'import secrets; print(secrets.token_urlsafe(48))')"
+                " (make one: python -c 'import secrets; print(secrets.token_urlsafe(48))');"
+                " AUTH_MODE=open, for a laptop, needs none"
             )
         problems += self._connection_problems()
         problems += self._identity_problems()

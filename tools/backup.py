@@ -32,7 +32,7 @@ def summary(counts: Mapping[str, int]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="backup", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.backup", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     options = parser.parse_args(arguments)
     try:

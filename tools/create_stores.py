@@ -23,7 +23,7 @@ async def create_stores() -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="create_stores", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.create_stores", description=(__doc__ or "").splitlines()[0])
     parser.parse_args(arguments)
     try:
         stores = asyncio.run(create_stores())

@@ -92,7 +92,7 @@ def _why(letter: DeadLetter) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     about = (__doc__ or "").splitlines()[0]
-    parser = argparse.ArgumentParser(prog="dead_letters", description=about)
+    parser = argparse.ArgumentParser(prog="python -m tools.dead_letters", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, help_text in (
         ("list", "what was set aside, and why"),

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from shared.erasure import Receipt, session_subject, user_subject
-from shared.errors import SupportAgentError
+from shared.errors import ConfigurationError, SupportAgentError
 from shared.security import receipts
 from shared.services import get_services
 
@@ -32,7 +32,7 @@ async def erase(*, session: str | None, user: str | None) -> Receipt:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="erase", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.erase", description=(__doc__ or "").splitlines()[0])
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--session", metavar="ID", help="the conversation's session_id")
     which.add_argument("--user", metavar="ID", help="the customer's user_id")
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.verify is not None:
             secret = get_services().settings.token_secret.get_secret_value()
+            if not secret:
+                raise ConfigurationError(
+                    "TOKEN_SECRET: set it to the app's; `make run` has it in DATA_DIR/token-secret"
+                )
             subject = session_subject(session) if session is not None else user_subject(user) if user else None
             print(json.dumps(receipts.read(secret, options.verify, subject)))
             return 0

@@ -27,7 +27,9 @@ async def export(user: str) -> dict[str, list[Any]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="export_customer", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.export_customer", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("user", metavar="USER", help="the customer's user_id")
     options = parser.parse_args(arguments)
     try:

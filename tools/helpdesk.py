@@ -118,7 +118,8 @@ class Api:
         try:
             return await self._http.request(method, path, json=body)
         except httpx.HTTPError as error:
-            raise Refused(f"{self._http.base_url} does not answer ({type(error).__name__}).") from None
+            what = f"{self._http.base_url} does not answer ({type(error).__name__})."
+            raise Refused(f"{what} Does the app run? Its address can be given: --url") from None
 
 
 class Desk:
@@ -425,17 +426,17 @@ async def work(url: str, username: str, password: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="helpdesk", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.helpdesk", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("username", help="an operator's account: python -m tools.create_operator")
     parser.add_argument("--url", default="http://localhost:7071", help="where the app is (default: %(default)s)")
     options = parser.parse_args(arguments)
-    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     try:
+        password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
         asyncio.run(work(options.url, options.username, password))
     except (Refused, SupportAgentError) as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (EOFError, KeyboardInterrupt):
         pass
     return 0
 

@@ -23,7 +23,7 @@ async def records() -> Sequence[DocumentRecord]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="list_documents", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.list_documents", description=(__doc__ or "").splitlines()[0])
     parser.parse_args(arguments)
 
     try:

@@ -31,7 +31,7 @@ def _show(number: int, total: int, name: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="reindex", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.reindex", description=(__doc__ or "").splitlines()[0])
     parser.parse_args(arguments)
 
     try:

@@ -191,7 +191,9 @@ def _chromium() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="render_dashboard", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.render_dashboard", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--prometheus", required=True, metavar="URL")
     parser.add_argument("--out", required=True, type=Path, help="a file .svg or .png")
     parser.add_argument("--minutes", type=float, default=60, help="how far back (60)")

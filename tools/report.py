@@ -126,7 +126,7 @@ def _printable(text: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="report", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.report", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--since", help="a date or an RFC 3339 instant; default: seven days before --until")
     parser.add_argument("--until", help="the same, not included; default: now")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -29,7 +29,7 @@ async def run(folder: Path, *, into_existing: bool) -> Mapping[str, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="restore", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.restore", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--into-existing", action="store_true", help="also where there is something already")
     options = parser.parse_args(arguments)

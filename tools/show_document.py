@@ -60,7 +60,7 @@ def described(record: DocumentRecord, chunks: Sequence[Chunk]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="show_document", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="python -m tools.show_document", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", metavar="NAME")
     options = parser.parse_args(arguments)
 

@@ -39,7 +39,9 @@ async def upload(folder: Path, under: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="upload_documents", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.upload_documents", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--under", metavar="PREFIX", default="", help="put them below this path")
     options = parser.parse_args(arguments)

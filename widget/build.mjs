@@ -61,7 +61,7 @@ const building = await context({
   jsxImportSource: "preact",
   legalComments: "none",
   charset: "utf8",
-  banner: { js: "/*! Support agent widget. MIT licence; contains preact, marked and eventsource-parser, all MIT. */" },
+  banner: { js: "/*! Support agent widget, with preact, marked and eventsource-parser. All MIT. */" },
   plugins: [lexerOnly, styles],
   logLevel: "info",
 });

@@ -1,4 +1,7 @@
-"""Whether the app runs, can answer, and how its parts are; and its metrics."""
+"""Whether the app runs, can answer, and how its parts are; and its metrics.
+
+Many monitors ask with HEAD, for the status alone.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +74,8 @@ class Liveness(BaseModel):
     status: Literal["alive"]
 
 
+@router.head("/health", include_in_schema=False)
+@router.head("/health/", include_in_schema=False)
 @router.get("/health", include_in_schema=False)
 @router.get("/health/", operation_id="health", responses=documented(429, 500))
 async def health() -> Health:
@@ -78,12 +83,14 @@ async def health() -> Health:
     return Health(status="healthy", version=VERSION, build=BUILD)
 
 
+@router.head("/health/liveness", include_in_schema=False)
 @router.get("/health/liveness", operation_id="liveness", responses=documented(429, 500))
 async def liveness() -> Liveness:
     """The process works. Asks nothing else, so that a failing store does not restart the app."""
     return Liveness(status="alive")
 
 
+@router.head("/health/readiness", include_in_schema=False)
 @router.get("/health/readiness", operation_id="readiness", responses=documented(429, 500, 503))
 async def readiness(services: Provided) -> Readiness:
     """Customers can be answered: store and knowledge are there.

@@ -32,7 +32,7 @@ STRICT_POLICY = POLICY + "; require-trusted-types-for 'script'; trusted-types 'n
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/")
+@router.api_route("/", methods=widget.METHODS)
 async def home(services: Provided) -> FileResponse:
     page = SITE / "index.html"
     if not page.exists():
@@ -40,7 +40,7 @@ async def home(services: Provided) -> FileResponse:
     return FileResponse(page, headers={"Content-Security-Policy": _with_push(STRICT_POLICY, services)})
 
 
-@router.get("/docs")
+@router.api_route("/docs", methods=widget.METHODS)
 async def docs() -> FileResponse:
     return FileResponse(STATIC / "docs.html", headers={"Content-Security-Policy": POLICY})
 

@@ -44,6 +44,9 @@ class Filters(_Wire):
 
 
 class StartSession(_Wire):
+    # What `/docs` fills in to try it out. All fields at once would be refused where there are no IDENTITY_KEYS.
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "user123"}]})
+
     user_id: str | None = Field(
         default=None,
         min_length=1,
@@ -68,6 +71,9 @@ class StartSession(_Wire):
 
 
 class SendMessage(_Wire):
+    # An id in it would make every further message that is tried out a repetition of the first.
+    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "How do I reset my password?"}]})
+
     message: str = Field(
         min_length=1,
         pattern=r"^[^\x00]*$",
@@ -77,8 +83,8 @@ class SendMessage(_Wire):
     client_message_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
-        description="An id of your own. A message that is sent again with the same id is stored and answered once.",
-        examples=["0b0c7f4e-5d3b-4f0a-9f2e-3a3c1f1f8a10"],
+        description="An id of your own, such as a UUID. A message that is sent again with the same id is stored and"
+        " answered once.",
     )
 
 
@@ -111,6 +117,10 @@ class WantedTickets(_Wire):
 
 
 class SendReply(_Wire):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"message": "Hello, this is Ada. I have sent you a new label."}]}
+    )
+
     message: str = Field(
         min_length=1,
         pattern=r"^[^\x00]*$",
@@ -120,8 +130,7 @@ class SendReply(_Wire):
     client_message_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_.:-]{1,100}$",
-        description="An id of your own. A reply that is sent again with the same id is stored once.",
-        examples=["5a0e2f0c-7d0a-4a35-9a57-4f1b6f7c2f55"],
+        description="An id of your own, such as a UUID. A reply that is sent again with the same id is stored once.",
     )
 
 

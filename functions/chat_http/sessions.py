@@ -53,7 +53,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     },
 }
 
-_FIELDS = schemas.SendMessage.model_json_schema()["properties"]
+_MESSAGE = schemas.SendMessage.model_json_schema()
 _FILES = {
     "type": "array",
     "items": {"type": "string", "contentMediaType": "application/octet-stream"},
@@ -62,15 +62,9 @@ _FILES = {
 _MESSAGE_BODY = {
     "required": True,
     "content": {
-        JSON: {"schema": {"type": "object", "properties": _FIELDS, "required": ["message"]}},
-        URLENCODED: {"schema": {"type": "object", "properties": _FIELDS, "required": ["message"]}},
-        MULTIPART: {
-            "schema": {
-                "type": "object",
-                "properties": _FIELDS | {"attachments": _FILES},
-                "required": ["message"],
-            }
-        },
+        JSON: {"schema": _MESSAGE},
+        URLENCODED: {"schema": _MESSAGE},
+        MULTIPART: {"schema": _MESSAGE | {"properties": _MESSAGE["properties"] | {"attachments": _FILES}}},
     },
 }
 

@@ -340,11 +340,11 @@ class ConversationService:
         before = () if turn.message.attachments else turn.history
         try:
             await self._search.find(turn, search_question(turn.message.text, before))
-        except Unavailable:
+        except Unavailable as error:
             # What needs no documents (files, facts, a person) is still done, and the customer is told about the rest.
             turn.searched, turn.degraded = False, True
             telemetry.degraded_answers.add(1, {"error": "IndexUnavailable"})
-            logger.warning("search index unavailable")
+            logger.warning("search index unavailable: %s", error)
 
     async def _write(self, turn: Turn, running: RunningTurn) -> tuple[list[str], AnswerVerifier]:
         """The agent's answer, each sentence told only after it was verified."""

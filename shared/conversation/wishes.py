@@ -28,8 +28,12 @@ _NOT_A_FACT = r"(?!\s*(?:what|when|how|if|whether|who|where|why|which|me|to|the 
 _WISH = re.compile(
     rf"{_ASKING}(?P<phrase>{_REMEMBER}){_NOT_A_FACT}{_LINK_WORD}(?P<fact>[^\n]*?)(?=[.!?](?:\s|$)|\n|$)", re.IGNORECASE
 )
+# "I take it black. Please remember that.", "… for next time": what is to be remembered was said before.
 _BACKWARD = re.compile(
-    r"^(?:(?:this|that|it|das|cela|ça|eso|isso|dat)?[\s,]*(?:please|thanks|thank you|bitte)?)$", re.IGNORECASE
+    r"^(?:this|that|it|das|cela|ça|eso|isso|dat)?"
+    r"(?:[\s,]*\b(?:please|thanks|thank you|bitte|instead|too|as well|now|from now on|next time"
+    r"|for (?:me|later|now|(?:the )?(?:next time|future))))*$",
+    re.IGNORECASE,
 )
 
 _YES = re.compile(
@@ -57,7 +61,7 @@ def fact_to_remember(message: str, proposed: str = "") -> str | None:
     own = _said(proposed, message)
     if own is None:
         told = " ".join(wish["fact"].split())
-        if not told or _BACKWARD.match(told):  # "I take it black. Please remember that."
+        if not told or _BACKWARD.match(told):
             told = " ".join(message[: wish.start()].split())
         own = told
     return own.strip(" .!,;:")[:MAX_FACT].strip() or None

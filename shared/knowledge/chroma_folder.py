@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 import chromadb_rust_bindings  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
+from shared.errors import Unavailable
 from shared.knowledge.chroma_server import ERRORS, ChromaError
 
 PLACE = {"tenant": "default_tenant", "database": "default_database"}
@@ -45,12 +46,20 @@ class _Database:
             hash_type=_bindings.MigrationHash.MD5,
             migration_mode=_bindings.MigrationMode.Apply,
         )
-        self._chroma = _bindings.Bindings(
-            allow_reset=False,
-            sqlite_db_config=sqlite,
-            persist_path=str(folder),
-            hnsw_cache_size=OPEN_COLLECTIONS,
-        )
+        try:
+            self._chroma = _bindings.Bindings(
+                allow_reset=False,
+                sqlite_db_config=sqlite,
+                persist_path=str(folder),
+                hnsw_cache_size=OPEN_COLLECTIONS,
+            )
+        except Exception as error:
+            if not _is_chromas(error):
+                raise
+            raise Unavailable(
+                f"The search index in {folder} cannot be opened: {error}."
+                " If it is damaged, delete this folder: the index is made anew from the documents."
+            ) from error
 
     @classmethod
     def on(cls, folder: Path) -> _Database:
@@ -65,15 +74,19 @@ class _Database:
         try:
             return getattr(self._chroma, method)(**fields)
         except Exception as error:
-            # Only with an error do the bindings import the package: for its class, which is told by its name here.
-            if type(error).__module__ != "chromadb.errors":
+            if not _is_chromas(error):
                 raise
             raise ERRORS.get(type(error).__name__, ChromaError)(str(error)) from error
 
 
+def _is_chromas(error: Exception) -> bool:
+    """Only with an error do the bindings import the package: for its class, which is told by its name here."""
+    return type(error).__module__ == "chromadb.errors"
+
+
 class Client:
-    """One folder, made if it is not there. For any thread. All methods here and of `Collection` block, and raise
-    `ChromaError`."""
+    """One folder, made if it is not there; `Unavailable` is raised if it cannot be opened. For any thread. All methods
+    here and of `Collection` block, and raise `ChromaError`."""
 
     def __init__(self, folder: Path) -> None:
         self._database: _Database | None = _Database.on(folder.resolve())

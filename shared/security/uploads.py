@@ -40,7 +40,10 @@ def _check(upload: Upload, label: str, max_bytes: int) -> Upload:
         if rejected.status == DocumentStatus.EMPTY:
             raise InvalidInput(f"{label}: {rejected}") from None
         if rejected.status != DocumentStatus.UNSUPPORTED or decode(upload.data) is None:
-            raise UnsupportedFile(f"{label}: {rejected} Readable: {READABLE}.") from None
+            reason = str(rejected)
+            if READABLE not in reason:
+                reason += f" Readable: {READABLE}."
+            raise UnsupportedFile(f"{label}: {reason}") from None
         name = _shortened(name, ".txt")  # a log, a configuration: text, whatever its suffix
     else:
         if kind is Kind.OFFICE and not any(part in upload.data for part in _OFFICE_PARTS):

@@ -147,6 +147,44 @@ async def test_what_an_answer_says_is_never_code_nor_loads_anything(visitor: Vis
     assert await visitor.page.evaluate("window.pwned") is None
 
 
+ENDS = """element => {
+  const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const text = texts.nextNode();
+  const left = (index) => {
+    const range = document.createRange();
+    range.setStart(text, index);
+    range.setEnd(text, index + 1);
+    return range.getBoundingClientRect().left;
+  };
+  return [left(0), left(text.length - 1)];
+}"""
+"""Where the first and the last character of an element's first text are, in pixels from the left."""
+
+
+async def test_each_text_is_written_in_the_direction_of_its_own_words(visitor: Visitor) -> None:
+    said = ["يجب تزييت المصباح.\n\n1. افتح التطبيق.\n\nTell us in English."]
+
+    def arabic(event: dict[str, Any]) -> dict[str, Any]:
+        if event["type"] != "TEXT_MESSAGE_CONTENT":
+            return event
+        return event | {"delta": said.pop() if said else "\n"}
+
+    window = await visitor.opened()
+    visitor.line.rewrite = arabic
+    answer = await visitor.answer("كيف أزيت المصباح (Solo)؟ How do I reset my password?")
+
+    for text in (
+        answer.locator("p", has_text="يجب"),
+        answer.locator("ol li"),
+        window.locator(".message.user .written"),
+    ):
+        first, last = await text.evaluate(ENDS)
+        assert last < first
+    assert await answer.locator("ol").evaluate("list => getComputedStyle(list).direction") == "rtl"
+    first, last = await answer.locator("p", has_text="Tell us").evaluate(ENDS)
+    assert first < last
+
+
 async def test_greeting_and_suggestions_come_from_the_page(visitor: Visitor) -> None:
     suggestions = f"{PASSWORD} | How long is the warranty?"
     await visitor.visit(
@@ -183,6 +221,7 @@ async def test_a_new_conversation_begins_empty(visitor: Visitor) -> None:
     await visitor.window.get_by_role("button", name="More options").click()
     await visitor.window.get_by_role("menuitem", name="New conversation").click()
     await expect(visitor.window.locator(".message.user")).to_have_count(0)
+    await expect(visitor.window).not_to_contain_text("your machines stay connected")  # nor what is read out
     assert await visitor.record() is None
     await visitor.answer("How long is the warranty?")
     after = await visitor.record()
@@ -208,6 +247,7 @@ async def test_deleted_data_is_gone_on_the_server(visitor: Visitor) -> None:
     await dialog.get_by_role("button", name="Delete").click()
 
     await expect(visitor.log).to_contain_text("Your conversation was deleted.")
+    await expect(visitor.window.get_by_role("status")).to_have_text("Your conversation was deleted.")
     await expect(visitor.window.locator(".message.user")).to_have_count(0)
     assert await visitor.record() is None
     place = f"{visitor.line.app_url}/chat/sessions/{record['sessionId']}/history"

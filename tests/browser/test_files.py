@@ -89,3 +89,10 @@ async def test_what_the_service_refuses_is_told_in_its_words(visitor: Visitor) -
     await expect(window.locator(".message.user")).to_contain_text("Not sent")
     await visitor.answer("How do I reset my password?")
     await expect(window.locator(".notice")).to_have_count(0)
+
+    # It keeps its place, also when what came after it is read anew.
+    await window.get_by_role("button", name="More options").click()
+    await window.get_by_role("menuitem", name="Talk to a person").click()
+    await expect(window.locator(".escalation")).to_be_visible()
+    await expect(window.locator(".written")).to_have_text(["What is in this picture?", "How do I reset my password?"])
+    await expect(window.locator(".message").last.locator(".escalation")).to_be_visible()

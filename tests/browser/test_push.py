@@ -98,6 +98,8 @@ async def test_people_see_that_the_customer_types(visitor: Visitor, desk: Desk) 
     assert visitor.line.count(r"POST /chat/sessions/[\w-]+/typing") == 0  # nobody is there yet
     desk.claim(ticket)
     await expect(window.locator(".remark")).to_contain_text("Ada Lindqvist has joined")
+    # A look that was under way during the claim can find the notice and the owner of before; the next one follows.
+    await expect(window.locator(".heading p")).not_to_have_text("Waiting for a colleague")
     async with visitor.page.expect_response(re.compile("/typing$")) as told:
         await window.get_by_label("Your message").press_sequentially("body?")
     assert (await told.value).status == 204

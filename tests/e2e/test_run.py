@@ -62,11 +62,17 @@ class App:
             self.errors += line
 
     def _wait_for_url(self) -> str:
+        url = self.hear("demo page").split()[-1]
+        self.hear("stop        Ctrl-C")
+        return url
+
+    def hear(self, words: str) -> str:
+        """The next line on the terminal with these words in it."""
         while line := self._lines.get(timeout=PATIENCE):
             self.output += line
-            if "demo page" in line:
-                return line.split()[-1]
-        raise AssertionError(f"the app did not start:\n{self.output}\n{self.errors}")
+            if words in line:
+                return line
+        raise AssertionError(f"it was not told: {words}\n{self.output}\n{self.errors}")
 
     def ask(self, question: str) -> dict[str, Any]:
         session = self.client.post("/chat/sessions").raise_for_status().json()
@@ -172,6 +178,24 @@ def test_documents_follow_the_folder_and_everything_survives_a_restart(
     assert unchanged.stop() == 0
 
 
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(start: Callable[[], App], tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    app = start()
+    assert "could not be read" not in app.output
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "photo.png could not be read: This is a picture." in app.hear("could not be read")
+    assert app.documents() == 2
+    (folder / "photo.png").unlink()
+    assert "forgetting photo.png" in app.hear("forgetting")
+
+    (folder / "empty.txt").touch()
+    assert "empty.txt could not be read: The file is empty." in app.hear("could not be read")
+    assert app.stop() == 0
+    again = start()
+    assert "1 could not be read: python -m tools.list_documents says why" in again.output
+    assert again.stop() == 0
+
+
 def test_the_readmes_example_runs_as_it_stands(start: Callable[[], App], capsys: pytest.CaptureFixture[str]) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
@@ -220,18 +244,31 @@ def test_an_answer_is_finished_whoever_leaves(start: Callable[[], App]) -> None:
     assert app.stop() == 0
 
 
+def refusal(data_dir: Path, port: str) -> str:
+    """What an app that cannot start says, in one line."""
+    app = subprocess.run(
+        [sys.executable, "-m", "local"],
+        cwd=ROOT,
+        env=os.environ | {"DATA_DIR": str(data_dir), "PORT": port},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert app.returncode == 2
+    assert app.stderr.count("\n") == 1
+    return app.stderr
+
+
 def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        app = subprocess.run(
-            [sys.executable, "-m", "local"],
-            cwd=ROOT,
-            env=os.environ | {"DATA_DIR": str(tmp_path), "PORT": port},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-    assert app.returncode == 2
-    assert app.stderr.count("\n") == 1
-    assert f"PORT={port} cannot be used" in app.stderr
+        assert f"PORT={port} cannot be used" in refusal(tmp_path, port)
+
+
+def test_a_second_app_does_not_share_the_first_ones_index(start: Callable[[], App], tmp_path: Path) -> None:
+    app = start()
+    assert f"DATA_DIR={tmp_path} is in use" in refusal(tmp_path, "0")
+    assert app.ask("How do I reset my password?")["grounded"]
+    app.kill()
+    assert start().ask("How do I reset my password?")["grounded"]

@@ -118,6 +118,11 @@ def test_a_webhook_is_encrypted_unless_it_stays_on_this_machine(
             load_settings()
 
 
+def test_who_has_no_secret_on_a_laptop_is_told_of_open_mode() -> None:
+    with pytest.raises(ConfigurationError, match=r"TOKEN_SECRET: .*AUTH_MODE=open, for a laptop, needs none"):
+        load_settings()
+
+
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN_SECRET", SECRET)
     monkeypatch.setenv("WEBHOOK_SECRET", WEBHOOK_SECRET)
@@ -131,6 +136,7 @@ def test_code_documentation_and_example_name_the_same_settings() -> None:
     text = (ROOT / "docs/settings.md").read_text("utf-8")
     documented = {name.upper() for name in re.findall(r"^\| `([A-Z]\w+)` \|", text, re.MULTILINE)}
     of_the_host = {"FUNCTIONS_WORKER_RUNTIME", "AZUREWEBJOBSSTORAGE", "DOCUMENTS_STORAGE__QUEUESERVICEURI"}
-    assert documented - of_the_host == in_code
+    of_the_laptop = {"HOST", "PORT"}
+    assert documented - of_the_host - of_the_laptop == in_code
     example = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))["Values"]
     assert {name for name in example if not name.startswith("AzureWebJobs")} - of_the_host <= in_code

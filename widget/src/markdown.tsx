@@ -103,7 +103,11 @@ export function Markdown({ text, breaks = false, citation = () => null, newTab }
     }
   }
 
-  return <div class="markdown">{tokens(text, breaks).map(element)}</div>;
+  return (
+    <div class="markdown" dir="auto">
+      {tokens(text, breaks).map(element)}
+    </div>
+  );
 }
 
 export function Link(props: { href: string; newTab: string; children: ComponentChildren }) {

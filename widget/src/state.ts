@@ -124,8 +124,11 @@ export function reduce(state: State, action: Action): State {
         announced: [message],
       };
     }
-    case "failed":
-      return { ...change(state, action.id, { delivery: "failed" }), ...IDLE, notice: action.notice };
+    case "failed": {
+      // It keeps its place: what is said later, and answered, comes after it.
+      const seq = state.messages.findLast((message) => message.seq)?.seq ?? 0;
+      return { ...change(state, action.id, { delivery: "failed", seq }), ...IDLE, notice: action.notice };
+    }
     case "notice":
       return { ...state, notice: action.notice };
     case "typing":

@@ -122,6 +122,22 @@ def test_a_failure_counts_once_advice_was_given() -> None:
     assert reason(text, ADVISED) == "repeated_failure"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ok",
+        "It worked!",
+        "Hi again!",
+        "One more question",
+        "I have another question",
+        "Tell me more",
+        "That's clear now",
+    ],
+)
+def test_small_talk_after_an_answer_calls_nobody(text: str) -> None:
+    assert reason(text, ADVISED) is None
+
+
 def test_a_complaint_counts_once_and_a_danger_always() -> None:
     def again(text: str) -> str | None:
         escalation = policy().decide(text, ADVISED, ticket_open=True)

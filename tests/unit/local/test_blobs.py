@@ -1,10 +1,16 @@
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.blobs import Settling, blob_metadata, deleted_event
+from local.blobs import BlobWatcher, Settling, blob_metadata, deleted_event
+from shared.errors import Unavailable
 from shared.knowledge.documents import DocumentInfo
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -66,3 +72,33 @@ def test_a_delete_comes_as_an_event_grid_event() -> None:
     assert event["eventType"] == "Microsoft.Storage.BlobDeleted"
     assert event["subject"] == "/blobServices/default/containers/documents/blobs/a b.md"
     assert event["data"]["url"].endswith("/documents/a%20b.md")
+
+
+class Away:
+    """A store that cannot be listed, but for the looks of these numbers."""
+
+    def __init__(self, *there: int, until: int) -> None:
+        self._there = there
+        self._until = until
+        self._looks = 0
+        self.done = asyncio.Event()
+
+    async def list(self) -> AsyncIterator[DocumentInfo]:
+        self._looks += 1
+        if self._looks == self._until:
+            self.done.set()
+        if self._looks not in self._there:
+            raise Unavailable("Gone.")
+        return
+        yield
+
+
+async def test_a_store_that_stays_away_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    store: Any = Away(4, until=7)
+    runtime: Any = SimpleNamespace(host=SimpleNamespace(blob_parallelism=1), triggered_by=lambda _: [])
+    nobody: Any = None
+    watching = asyncio.create_task(BlobWatcher(runtime, store, nobody, known={}, interval=0).run())
+    await store.done.wait()
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert [record.getMessage() for record in caplog.records] == ["the documents cannot be listed: Gone."] * 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.setup import lay_out_documents, listen, offer_hub, set_defaults
+from local.setup import held, lay_out_documents, listen, offer_hub, set_defaults
 from shared.errors import ConfigurationError
 from shared.settings import load_settings
 
@@ -33,6 +33,33 @@ def test_the_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
     assert len(first["TOKEN_SECRET"]) >= 32
     assert first["TOKEN_SECRET"] == second["TOKEN_SECRET"]
     assert stat.S_IMODE((tmp_path / "token-secret").stat().st_mode) == 0o600
+
+
+def test_a_data_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"DATA_DIR=.*file cannot be written to: .*DATA_DIR=FOLDER make run"):
+        set_defaults({"DATA_DIR": str(tmp_path / "file")})
+    with pytest.raises(ConfigurationError, match="cannot be written to"):
+        set_defaults({"DATA_DIR": str(tmp_path / "file" / "below")})
+
+
+def test_a_new_data_folder_is_its_owners_only(tmp_path: Path) -> None:
+    set_defaults({"DATA_DIR": str(tmp_path / "data")})
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_a_data_folder_serves_one_app_at_a_time(tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigurationError, match=r"in use.* DATA_DIR=.* PORT=.* make run")
+    with held(tmp_path), refused, held(tmp_path):
+        pass
+    with held(tmp_path):
+        pass
+
+
+def test_a_file_in_place_of_the_documents_is_named(tmp_path: Path) -> None:
+    (tmp_path / "documents").touch()
+    with pytest.raises(ConfigurationError, match=r"DOCUMENTS_DIR=.* is not a folder"):
+        lay_out_documents(tmp_path / "documents")
 
 
 def test_the_samples_are_laid_out_on_the_first_run_only(tmp_path: Path) -> None:

@@ -65,8 +65,9 @@ def test_what_can_be_read_is_accepted(name: str, data: bytes, safe_name: str) ->
 )
 @pytest.mark.parametrize("name", ["invoice.pdf", "invoice.txt", "invoice", "invoice.exe"])
 def test_what_cannot_be_read_is_refused_with_the_reason(name: str, data: bytes, says: str) -> None:
-    with pytest.raises(UnsupportedFile, match=f"Attachment 1: .*{says}"):
+    with pytest.raises(UnsupportedFile, match=f"Attachment 1: .*{says}") as refused:
         check(name, data)
+    assert str(refused.value).count("Readable: ") == 1
 
 
 def test_an_empty_file_is_refused() -> None:

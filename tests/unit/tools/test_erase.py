@@ -88,6 +88,10 @@ def test_a_receipt_is_signed_names_nobody_and_can_be_checked(
     assert "somebody else" in capsys.readouterr().err
     monkeypatch.setenv("TOKEN_SECRET", "another secret of 32 bytes or more")
     assert main(["--verify", signed]) == 1
+    monkeypatch.delenv("TOKEN_SECRET")
+    capsys.readouterr()
+    assert main(["--verify", signed]) == 1
+    assert "TOKEN_SECRET: set it" in capsys.readouterr().err
 
 
 def test_what_an_erasure_leaves_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

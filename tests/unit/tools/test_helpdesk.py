@@ -188,7 +188,9 @@ def test_an_app_that_is_not_there_is_said(
     monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
     monkeypatch.setattr("tools.helpdesk.get_services", lambda: composition.Services(composition.load_settings()))
     assert helpdesk.main(["ada", "--url", "http://127.0.0.1:9"]) == 1
-    assert "http://127.0.0.1:9 does not answer (ConnectError)." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "http://127.0.0.1:9 does not answer (ConnectError)." in said
+    assert "--url" in said
 
 
 def pushed(seq: int | None, *events: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,10 @@ export function useAnnouncements(state: State): void {
   const { texts } = config;
   const { announced, notice, phase } = state;
 
+  // First, as of a conversation that is put away nothing may stay here, and the notice says why it was.
+  useEffect(() => {
+    say(announced.map((m) => `${m.author ?? texts.assistant}: ${plainText(m.text)}`).join("\n"));
+  }, [announced]);
   useEffect(() => {
     if (phase === "waiting") say(texts.typing);
     if (phase === "recovering") say(texts.recovering);
@@ -33,9 +37,6 @@ export function useAnnouncements(state: State): void {
   useEffect(() => {
     if (notice) say(noticeText(notice, texts));
   }, [notice?.kind]);
-  useEffect(() => {
-    if (announced.length) say(announced.map((m) => `${m.author ?? texts.assistant}: ${plainText(m.text)}`).join("\n"));
-  }, [announced]);
 }
 
 /** What is said, and how to say something; the same text twice in a row is said twice. */

@@ -33,6 +33,16 @@ async def test_liveness_asks_nobody(api: Any) -> None:
     assert [part.pings for part in (services.store, services.index, services.queue, services.documents)] == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/health", "/health/", "/health/liveness", "/health/readiness"])
+async def test_who_asks_for_the_status_alone_gets_it(path: str, api: Any) -> None:
+    assert (await api.http.head(path)).status_code == 200
+
+
+async def test_who_asks_for_the_status_alone_learns_that_a_part_is_away(api: Any) -> None:
+    api.services.store.broken = Unavailable("secret")
+    assert (await api.http.head("/health/readiness")).status_code == 503
+
+
 async def test_every_part_is_told_of(api: Any) -> None:
     detailed = (await api.http.get("/health/detailed")).json()
 

@@ -86,3 +86,24 @@ async def test_the_document_shows_all_three_kinds_of_message(api: Any) -> None:
     assert set(content) == {"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}
     assert "attachments" in content["multipart/form-data"]["schema"]["properties"]
     assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+
+
+async def test_what_the_documentation_fills_in_works_as_often_as_it_is_tried(api: Any) -> None:
+    document = (await api.http.get("/openapi.json")).json()
+    (start,) = document["components"]["schemas"]["StartSession"]["examples"]
+    started = (await api.http.post("/chat/sessions", json=start)).raise_for_status().json()
+
+    path = "/chat/sessions/{session_id}/messages"
+    answers: set[str] = set()
+    for media_type, content in document["paths"][path]["post"]["requestBody"]["content"].items():
+        (message,) = content["schema"]["examples"]
+        # Swagger UI fills in a form by its fields' own examples.
+        filled = {
+            name: field["examples"][0] for name, field in content["schema"]["properties"].items() if "examples" in field
+        }
+        assert filled == message, media_type
+        headers = {"Authorization": f"Bearer {started['token']}"}
+        for _ in range(2):
+            answer = await api.http.post(path.format(**started), json=message, headers=headers)
+            answers.add(answer.raise_for_status().json()["message_id"])
+    assert len(answers) == 6
