@@ -93,11 +93,14 @@ class Away:
         yield
 
 
-async def test_a_store_that_stays_away_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_store_that_stays_away_is_told_of_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.blobs.INTERVAL", 0)
     store: Any = Away(4, until=7)
     runtime: Any = SimpleNamespace(host=SimpleNamespace(blob_parallelism=1), triggered_by=lambda _: [])
     nobody: Any = None
-    watching = asyncio.create_task(BlobWatcher(runtime, store, nobody, known={}, interval=0).run())
+    watching = asyncio.create_task(BlobWatcher(runtime, store, nobody, known={}).run())
     await store.done.wait()
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
