@@ -148,6 +148,8 @@ _HOW = re.compile(
 )
 DURATION = stem("duration")
 """Said by whatever names a unit of time: an answer to "how long"."""
+AMOUNTS = frozenset((DURATION, stem("cost")))
+"""Asked for with "how long" and "how much"."""
 _TIMES = frozenset(map(stem, "minute hour day week month year".split()))
 
 

@@ -9,7 +9,7 @@ from shared.knowledge.chunking import Chunker
 from shared.knowledge.index import Chunk
 from shared.knowledge.question import Question, parts
 from shared.knowledge.ranking import Match, Passage, rank
-from shared.knowledge.selection import LONGEST, MUCH_WORSE, OF_ONE_DOCUMENT, select
+from shared.knowledge.selection import LONGEST, MUCH_WORSE, OF_THE_FIRST, select
 from tests.fakes import HashEmbedder
 
 EMBEDDER = HashEmbedder()
@@ -109,7 +109,7 @@ def test_no_document_takes_all_places_while_others_have_something() -> None:
     found = [passage.chunk.document for passage in select(ranked(*many, *others), 6)]
     assert found == ["a.md"] * 3 + ["0.md", "1.md", "2.md"]
     found = [passage.chunk.document for passage in select(ranked(*many, *others), 4)]
-    assert found == ["a.md"] * OF_ONE_DOCUMENT + ["0.md", "1.md"]
+    assert found == ["a.md"] * OF_THE_FIRST + ["0.md", "1.md"]
     assert len(select(ranked(*many), 6)) == 6
     scores = [passage.score for passage in select(ranked(*many, *others), 6)]
     assert scores == sorted(scores, reverse=True)
@@ -123,6 +123,6 @@ def test_others_that_are_much_worse_do_not_take_a_place_from_a_document() -> Non
         for score in (many[0].score - MUCH_WORSE, many[-1].score - 2 * MUCH_WORSE)
     )
     found = [passage.chunk.document for passage in select([*many, *near], 4)]
-    assert found == ["a.md"] * OF_ONE_DOCUMENT + ["0.md", "1.md"]
+    assert found == ["a.md"] * OF_THE_FIRST + ["0.md", "1.md"]
     found = [passage.chunk.document for passage in select([*many, *far], 5)]
     assert found == ["a.md"] * len(many) + ["0.md"]
