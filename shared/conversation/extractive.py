@@ -118,9 +118,7 @@ class ExtractiveChatClient(
     """The layers of Agent Framework's own clients, in the same order: tool loop, middleware, telemetry, model."""
 
 
-def next_step(
-    messages: Sequence[Message], tools: frozenset[str], spelling: Spelling | None = None
-) -> list[Content]:
+def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spelling | None = None) -> list[Content]:
     """The next step of the turn: a tool call, or the pieces of the answer.
 
     Nothing if a person was asked for and takes over. What is to be remembered comes first, then courtesies; otherwise

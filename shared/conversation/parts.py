@@ -160,10 +160,11 @@ def asked_for(question: str, before: Sequence[str], places: Sequence[Place]) -> 
 
 
 def part_of(place: Place, following: Place | None, asked: Asked) -> Part:
-    """What would be given of this section; a mere introduction goes on with the section that follows it."""
+    """What would be given of this section; a mere introduction goes on with the section that follows it, unless that is
+    about what is not."""
     part = Part(place, _named(place, asked) or chosen_of(place, asked))
     more = chosen_of(following, asked) if following and following.passage is place.passage else ()
-    if more and following and only_opens(part, asked):
+    if more and following and only_opens(part, asked) and denies(following.section.heading) <= denies(asked.text):
         return Part(place, (*part.blocks, Block("heading", (following.section.heading,)), *more))
     return part
 

@@ -30,7 +30,7 @@ from shared.knowledge.question import Parts, Question, parts, query_vector
 from shared.knowledge.ranking import Passage, rank
 from shared.knowledge.selection import select
 from shared.knowledge.spelling import Spelling
-from shared.knowledge.terms import codes, spellings, terms, words
+from shared.knowledge.terms import codes, spellings, terms
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Retriever:
     def _read(self, question: Question, found: Sequence[Passage]) -> Question:
         """The question with its misspelt words as the passages have them."""
         said = set(terms(" ".join({word for passage in found for word in passage.why.words})))
-        if not self._spelling.doubts(" ".join(word for word, term in words(question.text) if term not in said)):
+        if all(said.issuperset(terms(word)) for word in self._spelling.doubts(question.text)):
             return question
         texts = [question.text, *question.asked]
         text, *asked = self._spelling.corrected(texts, (passage.chunk.embedded_text for passage in found))
