@@ -90,6 +90,20 @@ async def test_of_a_pasted_log_only_the_first_codes_are_looked_up() -> None:
     assert len({looked_up.upper().replace("-", "") for looked_up in base.looked_up}) == CODES
 
 
+async def test_a_misspelt_question_finds_what_the_right_one_does() -> None:
+    class Reader(HashEmbedder):
+        def count_tokens(self, text: str) -> int:
+            return 2 if text.lower() == "waranty" else 1
+
+    base = Base(*NOISE, chunk("It begins on the day of delivery.", document="begin"), chunk("The warranty is 2 years."))
+    base.embedder = Reader()
+    right = await base.ask("How long is the warranty?")
+    assert right[0].chunk.text == "The warranty is 2 years."
+    assert await base.ask("How long is the waranty?") == right
+    base.embedder = HashEmbedder()  # knows the word
+    assert await base.ask("How long is the waranty?") != right
+
+
 async def test_what_is_meant_for_others_is_not_found_also_by_a_code() -> None:
     base = Base(chunk("ERR-1042 in English", language="en"), chunk("ERR-1042 auf Deutsch", language="DE"))
     found = await base.ask("ERR-1042", filters={"language": "de"})

@@ -51,6 +51,13 @@ def test_what_lies_between_two_makes_one_of_three() -> None:
     assert passage.chunk.text == text
 
 
+def test_what_waits_joins_a_passage_that_has_grown_up_to_it() -> None:
+    text = "## Other\n\nSome words.\n\n## Guide\n\n" + long_text(3)
+    other, first, between, last = chunks(text)
+    found = select(ranked(other, last, first, between), 2)
+    assert [(p.chunk.start, p.chunk.end) for p in found] == [(other.start, other.end), (first.start, last.end)]
+
+
 def test_a_joined_passage_does_not_take_the_place_of_others() -> None:
     first, second, *_ = chunks(long_text(2))
     others = [chunks(f"Number {number}.", f"{number}.md")[0] for number in range(5)]
@@ -113,6 +120,14 @@ def test_no_document_takes_all_places_while_others_have_something() -> None:
     assert len(select(ranked(*many), 6)) == 6
     scores = [passage.score for passage in select(ranked(*many, *others), 6)]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_of_another_document_than_the_first_there_is_one_passage_before_a_third_has_its_turn() -> None:
+    text = "".join(f"## Part {number}\n\n{long_text(1)} {number}.\n\n" for number in range(3))
+    [best] = chunks("The best.", "best.md")
+    [third] = chunks("The third.", "third.md")
+    found = [passage.chunk.document for passage in select(ranked(best, *chunks(text), third), 3)]
+    assert found == ["best.md", "a.md", "third.md"]
 
 
 def test_others_that_are_much_worse_do_not_take_a_place_from_a_document() -> None:
