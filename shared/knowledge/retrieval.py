@@ -26,7 +26,7 @@ from shared.knowledge.centre import Aim, Centre, aim
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.knowledge.filters import Filters, admits
 from shared.knowledge.index import Match, VectorIndex
-from shared.knowledge.question import Parts, Question, parts, query_vector
+from shared.knowledge.question import EARLIER, Parts, Question, parts, query_vector
 from shared.knowledge.ranking import Passage, rank
 from shared.knowledge.selection import select
 from shared.knowledge.spelling import Spelling
@@ -119,13 +119,13 @@ class Retriever:
         return await asyncio.to_thread(ordered)
 
     def _read(self, question: Question, found: Sequence[Passage]) -> Question:
-        """The question with its misspelt words as the passages have them."""
+        """The question with its misspelt words, and those of the messages it may lean on, as the passages have them."""
+        texts = [question.text, *question.asked[:EARLIER]]
         said = set(terms(" ".join({word for passage in found for word in passage.why.words})))
-        if all(said.issuperset(terms(word)) for word in self._spelling.doubts(question.text)):
+        if all(said.issuperset(terms(word)) for word in self._spelling.doubts("\n".join(texts))):
             return question
-        texts = [question.text, *question.asked]
         text, *asked = self._spelling.corrected(texts, (passage.chunk.embedded_text for passage in found))
-        return replace(question, text=text, asked=tuple(asked))
+        return replace(question, text=text, asked=(*asked, *question.asked[EARLIER:]))
 
     async def _nearest(self, vector: Vectors, filters: Filters) -> Sequence[Match]:
         if not filters:

@@ -13,15 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
 
 from shared.knowledge.embedding import Embedder
 from shared.knowledge.terms import terms
 
 SHORTEST = 5
 """Letters of a word that is corrected. Shorter ones have too many neighbours."""
-REMEMBERED = 4096
-"""Words of which is known whether the model knows them."""
 
 # Neither part of a code, a compound or an address, nor with an apostrophe.
 _WORD = re.compile(rf"(?<![\w@./&'’-])[^\W\d_]{{{SHORTEST},}}(?![\w@/&'’-]|\.\w)")
@@ -34,15 +31,15 @@ class Spelling:
     written as a name, with a capital within a sentence."""
 
     def __init__(self, embedder: Embedder) -> None:
-        def known(word: str) -> bool:
-            return min(embedder.count_tokens(form) for form in (word, word.capitalize())) == 1
-
-        self._known = lru_cache(REMEMBERED)(known)
+        self._embedder = embedder
 
     def doubts(self, text: str) -> set[str]:
         """Words of the text that may be misspelt, in lower case."""
-        found = (match[0].lower() for match in _WORD.finditer(text) if not _is_name(match))
-        return {word for word in found if not self._known(word)}
+        written = {match[0].lower() for match in _WORD.finditer(text) if not _is_name(match)}
+        return {word for word in written if not self._knows(word)}
+
+    def _knows(self, word: str) -> bool:
+        return any(self._embedder.count_tokens(form) == 1 for form in (word, word.capitalize()))
 
     def corrected(self, texts: Sequence[str], passages: Iterable[str]) -> list[str]:
         """The texts, with misspelt words replaced by those of the passages; all else stays as it is."""

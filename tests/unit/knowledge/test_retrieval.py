@@ -12,6 +12,7 @@ from shared.errors import Unavailable
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import Filters
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Match, Scalar
+from shared.knowledge.question import Question
 from shared.knowledge.ranking import Passage
 from shared.knowledge.remembering import RememberingEmbedder
 from shared.knowledge.retrieval import CODES, Retriever
@@ -32,7 +33,9 @@ class Base:
         self.index = InMemoryIndex(self.embedder.fingerprint)
         self.looked_up: list[str] = []
 
-    async def ask(self, question: str, *, limit: int = 6, filters: Filters | None = None) -> Sequence[Passage]:
+    async def ask(
+        self, question: Question | str, *, limit: int = 6, filters: Filters | None = None
+    ) -> Sequence[Passage]:
         if self.chunks:
             vectors = self.embedder.embed_documents([chunk.embedded_text for chunk in self.chunks])
             await self.index.upsert(self.chunks, vectors)
@@ -100,6 +103,10 @@ async def test_a_misspelt_question_finds_what_the_right_one_does() -> None:
     right = await base.ask("How long is the warranty?")
     assert right[0].chunk.text == "The warranty is 2 years."
     assert await base.ask("How long is the waranty?") == right
+    followed = [
+        await base.ask(Question("How long?", asked=(f"Is there a {word}?",))) for word in ("warranty", "waranty")
+    ]
+    assert followed[0] == followed[1]
     base.embedder = HashEmbedder()  # knows the word
     assert await base.ask("How long is the waranty?") != right
 
