@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shared.knowledge.ingestion import IngestionService
     from shared.knowledge.parsing import DocumentParser
     from shared.knowledge.retrieval import Retriever
+    from shared.knowledge.spelling import Spelling
     from shared.memory.store import ConversationStore
     from shared.personal_data import PersonalData
     from shared.push.channel import PushChannel
@@ -265,7 +266,13 @@ class Services:
     def chat_client(self) -> Any:
         from shared.conversation.chat_clients import build_chat_client
 
-        return build_chat_client(self.settings)
+        return build_chat_client(self.settings, self._spelling)
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        from shared.knowledge.spelling import Spelling
+
+        return Spelling(self.embedder)
 
     @cached_property
     def conversations(self) -> ConversationService:
@@ -277,7 +284,7 @@ class Services:
         keyless = self.settings.chat_provider == "extractive"
         agent = SupportAgent(
             self.chat_client,
-            None if keyless else extractive_client(),
+            None if keyless else extractive_client(self._spelling),
             self._search,
             self.settings,
         )

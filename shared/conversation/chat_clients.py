@@ -7,6 +7,7 @@ from typing import Any
 from agent_framework import FunctionInvocationConfiguration
 
 from shared.conversation.extractive import ExtractiveChatClient
+from shared.knowledge.spelling import Spelling
 from shared.settings import Settings
 
 TOOL_LOOP = FunctionInvocationConfiguration(
@@ -16,15 +17,16 @@ TOOL_LOOP = FunctionInvocationConfiguration(
 RETRIES = 1
 
 
-def extractive_client() -> Any:
-    return ExtractiveChatClient(function_invocation_configuration=TOOL_LOOP)
+def extractive_client(spelling: Spelling | None = None) -> Any:
+    return ExtractiveChatClient(spelling=spelling, function_invocation_configuration=TOOL_LOOP)
 
 
-def build_chat_client(settings: Settings) -> Any:
-    """A new client of `settings.chat_provider`. It neither connects nor checks the key before its first use."""
+def build_chat_client(settings: Settings, spelling: Spelling | None = None) -> Any:
+    """A new client of `settings.chat_provider`. It neither connects nor checks the key before its first use. `spelling`
+    is for the extractive one; a language model needs none."""
     match settings.chat_provider:
         case "extractive":
-            return extractive_client()
+            return extractive_client(spelling)
         case "openai":
             from agent_framework.openai import OpenAIChatCompletionClient
             from openai import AsyncOpenAI

@@ -114,12 +114,12 @@ def _answer(
         title = best.place.passage.title
         told_more = [part for part in parts if part.place.passage.title == title and not only_opens(part, asked)]
         best = max(told_more, key=score, default=best)
-    if best.looked_up and talk.knows(replace(best, looked_up=None)):
-        return _render(best.looked_up, best.looked_up.place.section.heading)
-    pieces = _render(best, _title(best, question))
-    if best.looked_up:
-        pieces[-1] += "\n\n"
-        pieces += _render(best.looked_up, best.looked_up.place.section.heading)
+    known = bool(best.looked_up) and talk.knows(replace(best, looked_up=()))
+    pieces = [] if known else _render(best, _title(best, question))
+    for row in best.looked_up:
+        if pieces:
+            pieces[-1] += "\n\n"
+        pieces += _render(row, row.place.section.heading)
     return pieces
 
 
@@ -177,7 +177,7 @@ def _unmarked(text: str) -> str:
 def _score(part: Part, asked: Asked) -> float:
     place = part.place
     share = asked.share(part.under_headings)
-    read = [*place.read, *(part.looked_up.place.read if part.looked_up else ())]
+    read = [heading for of in (part, *part.looked_up) for heading in of.place.read]
     about = HEADING_WEIGHT * max(asked.likeness(heading) for heading in read)
     said = TEXT_WEIGHT * asked.share(part.said)
     all_named = ALL_NAMED if asked.named <= part.under_headings else 0.0

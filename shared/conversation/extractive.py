@@ -36,6 +36,7 @@ from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
 from shared.escalation.requests import asks_what_you_are
 from shared.knowledge import markdown
+from shared.knowledge.spelling import Spelling
 
 _GREETING = r"(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?"
 
@@ -69,6 +70,10 @@ class _Extractive(BaseChatClient[Any]):
     OTEL_PROVIDER_NAME = "extractive"
     model = "extractive"
 
+    def __init__(self, *, spelling: Spelling | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._spelling = spelling
+
     def _inner_get_response(
         self,
         *,
@@ -82,7 +87,7 @@ class _Extractive(BaseChatClient[Any]):
         return self._complete(messages, options)
 
     async def _complete(self, messages: Sequence[Message], options: Mapping[str, Any]) -> ChatResponse[Any]:
-        contents = await asyncio.to_thread(next_step, messages, _tool_names(options))
+        contents = await asyncio.to_thread(next_step, messages, _tool_names(options), self._spelling)
         return ChatResponse(
             messages=[Message("assistant", contents)],
             response_id=uuid.uuid4().hex,
@@ -96,7 +101,7 @@ class _Extractive(BaseChatClient[Any]):
     ) -> AsyncIterable[ChatResponseUpdate]:
         """All in one update: it is known at once, and each update passes through all layers of the framework."""
         response_id = uuid.uuid4().hex
-        contents = await asyncio.to_thread(next_step, messages, _tool_names(options))
+        contents = await asyncio.to_thread(next_step, messages, _tool_names(options), self._spelling)
         yield ChatResponseUpdate(
             contents=[*contents, Content.from_usage(_usage(messages, contents))],
             role="assistant",
@@ -113,12 +118,12 @@ class ExtractiveChatClient(
     """The layers of Agent Framework's own clients, in the same order: tool loop, middleware, telemetry, model."""
 
 
-def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Content]:
+def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spelling | None = None) -> list[Content]:
     """The next step of the turn: a tool call, or the pieces of the answer.
 
     Nothing if a person was asked for and takes over. What is to be remembered comes first, then courtesies; otherwise
     the question is answered from the evidence, after looking into attachments and searching once more where the
-    evidence falls short.
+    evidence falls short. With `spelling`, misspelt words are read as the passages have them.
     """
     turn = _current_turn(messages)
     question = next((m.text for m in reversed(turn) if m.role == "user" and m.author_name != KNOWLEDGE), "")
@@ -148,12 +153,15 @@ def next_step(messages: Sequence[Message], tools: frozenset[str]) -> list[Conten
     if decide(question, [Found(p["title"], p["relevance"]) for p in of_file], may_ask=False).action == "answer":
         passages = of_file
     query = question if new else whole_question(question, before)
+    earlier = [] if new else [text[:MAX_CHARS] for text in questions_before(question, before)]
+    if spelling:
+        texts = [f"{p['title']}\n{p['text']}" for p in passages]
+        question, query, *earlier = spelling.corrected([question, query, *earlier], texts)
     found = [Found(p["title"], p["relevance"], _headings(p["text"])) for p in passages]
     decision = decide(query, found, may_ask=not unread and not _asked_back(before))
     if decision.action == "clarify":
         return [Content.from_text(question_back(decision.options))]
     candidates = [Candidate(p["n"], p["title"], p["text"], p["relevance"]) for p in passages]
-    earlier = [] if new else [text[:MAX_CHARS] for text in questions_before(question, before)]
     told = next((message.text for message in reversed(before) if message.role == "assistant"), "")
     certain = decision.action == "decline"
     if pieces := extract(question, candidates, before=earlier, told=told, certain=certain):

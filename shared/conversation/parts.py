@@ -87,18 +87,18 @@ class Place:
 class Part:
     """Blocks of a section that would be given; `narrowed` if they are only some sentences of what was told before.
 
-    `looked_up` is a row of another table that goes on from the row that this is.
+    `looked_up` are rows of other tables that go on from the row that this is.
     """
 
     place: Place
     blocks: tuple[Block, ...]
     narrowed: bool = False
-    looked_up: Part | None = None
+    looked_up: tuple[Part, ...] = ()
 
     @cached_property
     def said(self) -> frozenset[str]:
-        looked_up = self.looked_up.under_headings if self.looked_up else frozenset[str]()
-        return looked_up.union(*(block.said for block in self.blocks))
+        looked_up = [part.under_headings for part in self.looked_up]
+        return frozenset[str]().union(*looked_up, *(block.said for block in self.blocks))
 
     @cached_property
     def under_headings(self) -> frozenset[str]:
@@ -107,7 +107,7 @@ class Part:
 
     @property
     def all_blocks(self) -> tuple[Block, ...]:
-        return self.blocks + (self.looked_up.blocks if self.looked_up else ())
+        return (*self.blocks, *(block for part in self.looked_up for block in part.blocks))
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,11 @@ def asked_for(question: str, before: Sequence[str], places: Sequence[Place]) -> 
 
 
 def part_of(place: Place, following: Place | None, asked: Asked) -> Part:
-    """What would be given of this section; a mere introduction goes on with the section that follows it."""
+    """What would be given of this section; a mere introduction goes on with the section that follows it, unless that is
+    about what is not."""
     part = Part(place, _named(place, asked) or chosen_of(place, asked))
     more = chosen_of(following, asked) if following and following.passage is place.passage else ()
-    if more and following and only_opens(part, asked):
+    if more and following and only_opens(part, asked) and denies(following.section.heading) <= denies(asked.text):
         return Part(place, (*part.blocks, Block("heading", (following.section.heading,)), *more))
     return part
 

@@ -132,9 +132,9 @@ ORDINALS: Mapping[str, str] = {
 """With the numbers that they stand for, as in "2nd"; "first" is an opposite of "last"."""
 MONTHS: Mapping[str, str] = {word: str(number) for number, words in enumerate(_MONTHS, 1) for word in words.split("/")}
 _ALIKE = (
-    "cost price fee", "delivery deliver shipping ship shipment", "parcel package", "phone telephone", "invoice bill",
-    "broken faulty defective", "delete remove erase", "buy purchase", "picture photo image", "change modify edit",
-    "repair fix", "turn switch", "begin start", "weight weigh",
+    "cost price fee", "delivery deliver shipping ship shipment postage", "warranty guarantee", "parcel package",
+    "phone telephone", "invoice bill", "broken faulty defective", "delete remove erase", "buy purchase",
+    "picture photo image", "change modify edit", "repair fix", "turn switch", "begin start", "weight weigh",
 )  # fmt: skip
 _ONE: Mapping[str, str] = {stem(word): stem(row.split()[0]) for row in _ALIKE for word in row.split()}
 _NOUNS: Mapping[str, str] = {
@@ -148,6 +148,10 @@ _HOW = re.compile(
 )
 DURATION = stem("duration")
 """Said by whatever names a unit of time: an answer to "how long"."""
+_SEND_BACK = re.compile(r"\b(?:send|give|bring)(?:s|ing)?\b(?: \w+){0,3} back\b")
+"""What customers call it to return something."""
+AMOUNTS = frozenset((DURATION, stem("cost")))
+"""Asked for with "how long" and "how much"."""
 _TIMES = frozenset(map(stem, "minute hour day week month year".split()))
 
 
@@ -157,6 +161,8 @@ def meant(text: str) -> frozenset[str]:
     text = text.lower()
     if "how " in text:
         text = _HOW.sub(lambda how: f"at what {_NOUNS[how[1]]} ", text)
+    if " back" in text:
+        text = _SEND_BACK.sub("return", text)
     said = terms(text.replace("e-mail", "email").replace("wi-fi", "wifi"))
     found = frozenset(map(_ONE.get, said, said))
     return found if found.isdisjoint(_TIMES) else found | {DURATION}

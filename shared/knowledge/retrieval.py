@@ -5,7 +5,8 @@
 2. … and for the code-like words of the question (`ERR-1042`, `KX-4410-B`, `2.3.1`), which embeddings hardly tell
    apart, the chunks that hold them literally.
 3. Both put in order together (`ranking.py`).
-4. Copies left out, neighbours made one (`selection.py`).
+4. If none of them has a word of the question because it is misspelt (`spelling.py`), all of it again without.
+5. Copies left out, neighbours made one (`selection.py`).
 
 The constants are of docs/decisions/0005-candidate-rescoring.md, measured by `python -m evaluation.retrieval`.
 """
@@ -16,7 +17,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 from shared import telemetry
 from shared.errors import Unavailable
@@ -25,10 +26,11 @@ from shared.knowledge.centre import Aim, Centre, aim
 from shared.knowledge.embedding import Embedder, Vectors
 from shared.knowledge.filters import Filters, admits
 from shared.knowledge.index import Match, VectorIndex
-from shared.knowledge.question import Parts, Question, parts, query_vector
+from shared.knowledge.question import EARLIER, Parts, Question, parts, query_vector
 from shared.knowledge.ranking import Passage, rank
 from shared.knowledge.selection import select
-from shared.knowledge.terms import codes, spellings
+from shared.knowledge.spelling import Spelling
+from shared.knowledge.terms import codes, spellings, terms
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Retriever:
         self._embedder = embedder
         self._index = index
         self._centre = Centre(index)
+        self._spelling = Spelling(embedder)
         self._results = Cache[Sequence[Passage]]("passages", CACHED_RESULTS)
 
     async def retrieve(
@@ -81,7 +84,12 @@ class Retriever:
         key = json.dumps([astuple(question), limit, sorted((filters or {}).items())])
         found = self._results.get(key, version=version)
         if found is None:
-            found = await self._search(codes(question.text)[:CODES], asked, aim(vector, common), limit, filters or {})
+            ranked = await self._search(question, asked, aim(vector, common), filters or {})
+            read = await asyncio.to_thread(self._read, question, ranked)
+            if read != question:
+                asked = parts(read)
+                ranked = await self._search(read, asked, aim(await self._vector(asked), common), filters or {})
+            found = await asyncio.to_thread(select, ranked, limit)
             self._results.put(key, found, version=version)
         if logger.isEnabledFor(logging.DEBUG):
             passages = [(passage.chunk.document, round(passage.score, 3)) for passage in found]
@@ -94,9 +102,8 @@ class Retriever:
 
         return await asyncio.to_thread(work)
 
-    async def _search(
-        self, wanted: Sequence[str], asked: Parts, aimed: Aim, limit: int, filters: Filters
-    ) -> Sequence[Passage]:
+    async def _search(self, question: Question, asked: Parts, aimed: Aim, filters: Filters) -> Sequence[Passage]:
+        wanted = codes(question.text)[:CODES]
         nearest, *literal = await asyncio.gather(
             self._nearest(aimed.vector, filters), *(self._containing(code, aimed.vector, filters) for code in wanted)
         )
@@ -107,9 +114,18 @@ class Retriever:
 
         def ordered() -> Sequence[Passage]:
             candidates = [Match(match.chunk, aimed.distance(match.distance)) for match in matches.values()]
-            return select(rank(asked, _one_version(candidates), wanted), limit)
+            return rank(asked, _one_version(candidates), wanted)
 
         return await asyncio.to_thread(ordered)
+
+    def _read(self, question: Question, found: Sequence[Passage]) -> Question:
+        """The question with its misspelt words, and those of the messages it may lean on, as the passages have them."""
+        texts = [question.text, *question.asked[:EARLIER]]
+        said = set(terms(" ".join({word for passage in found for word in passage.why.words})))
+        if all(said.issuperset(terms(word)) for word in self._spelling.doubts("\n".join(texts))):
+            return question
+        text, *asked = self._spelling.corrected(texts, (passage.chunk.embedded_text for passage in found))
+        return replace(question, text=text, asked=(*asked, *question.asked[EARLIER:]))
 
     async def _nearest(self, vector: Vectors, filters: Filters) -> Sequence[Match]:
         if not filters:

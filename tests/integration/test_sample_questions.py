@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,15 @@ from shared.settings import ROOT, Settings
 SAMPLES = ROOT / "samples"
 STRIDE = 37
 """Shares no factor with the number of questions, so that each is asked once."""
+
+
+MISSPELT = {
+    "how long is the waranty on the boiler?": "5 years",
+    "when do i get my refnd": "5 working days",
+    "can i cancle my subscription": "Cancel subscription",
+    "i forgot my pasword": "Forgot password",
+}
+"""With words of the right answer."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +51,32 @@ def _plain(text: str) -> str:
     return text.replace("–", "-").replace("*", "").replace("\u202f", " ").lower()
 
 
+@dataclass(frozen=True)
+class All:
+    """The questions, each in a conversation of its own; all in one, so that each begins another topic than the one
+    before; and misspelt ones."""
+
+    alone: list[Asked]
+    on: list[Asked]
+    misspelt: list[Asked]
+
+
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Asked], list[Asked]]:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> All:
     return asyncio.run(_ask_all(tmp_path_factory.mktemp("data")))
 
 
 @pytest.fixture(scope="module")
-def asked(both: tuple[list[Asked], list[Asked]]) -> list[Asked]:
-    """Each in a conversation of its own."""
-    return both[0]
+def asked(everything: All) -> list[Asked]:
+    return everything.alone
 
 
 @pytest.fixture(scope="module")
-def asked_on(both: tuple[list[Asked], list[Asked]]) -> list[Asked]:
-    """All in one conversation, so that each begins another topic than the one before."""
-    return both[1]
+def asked_on(everything: All) -> list[Asked]:
+    return everything.on
 
 
-async def _ask_all(data: Path) -> tuple[list[Asked], list[Asked]]:
+async def _ask_all(data: Path) -> All:
     services = Services(Settings(auth_mode="open", data_dir=data, documents_dir=SAMPLES / "documents"))
     outcome = await services.ingestion.reconcile()
     assert (outcome.ingested, outcome.failed) == (len(list((SAMPLES / "documents").rglob("*.*"))), 0)
@@ -66,11 +84,13 @@ async def _ask_all(data: Path) -> tuple[list[Asked], list[Asked]]:
     alone = [(await _ask(services, [question]))[0] for question in questions]
     # Neighbours in the file are about one document.
     on = await _ask(services, [questions[i * STRIDE % len(questions)] for i in range(len(questions))])
+    slips = [{"question": question, "contains": [words]} for question, words in MISSPELT.items()]
+    misspelt = [(await _ask(services, [slip]))[0] for slip in slips]
     await services.close()
-    return alone, on
+    return All(alone, on, misspelt)
 
 
-async def _ask(services: Services, questions: Sequence[dict[str, str]]) -> list[Asked]:
+async def _ask(services: Services, questions: Sequence[dict[str, Any]]) -> list[Asked]:
     conversation, _ = await services.conversations.start(None)
     results: list[Asked] = []
     for question in questions:
@@ -106,6 +126,10 @@ def test_a_new_topic_is_not_answered_from_the_last_one(asked_on: list[Asked]) ->
     assert len({a.question["question"] for a in asked_on}) == len(asked_on)
     assert sum(a.right_words for a in answerable) >= 44
     assert sum(a.answer.abstained for a in asked_on if not a.question["document"]) >= 11
+
+
+def test_a_misspelt_word_costs_no_answer(everything: All) -> None:
+    assert [a.question["question"] for a in everything.misspelt if not a.right_words] == []
 
 
 def test_every_quote_stands_in_its_source(asked: list[Asked]) -> None:

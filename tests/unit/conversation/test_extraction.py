@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from shared.conversation.extraction import Candidate, extract
 
 PASSWORD = Candidate(
@@ -117,6 +119,21 @@ def test_a_row_is_looked_up_with_what_another_one_says() -> None:
     assert extract("Which zone is Norway in?", [SHIPPING, PRICES])[-1].endswith("[4]"), "nothing is left open"
 
 
+def test_rows_of_one_document_that_say_as_much_are_all_looked_up() -> None:
+    express = replace(PRICES, number=6, heading="Delivery › Express delivery", text=PRICES.text.replace("€", "€2"))
+    for passages in ([SHIPPING, PRICES, express], [SHIPPING, express, PRICES]):
+        answer = "".join(extract("What is the cost for Norway?", passages))
+        assert "**Standard delivery**\n\nZone 4 — Delivery time: 7 days — Cost: €15 [5]" in answer
+        assert "**Express delivery**\n\nZone 4 — Delivery time: 7 days — Cost: €215 [6]" in answer
+        assert "Express" not in "".join(extract("What is the cost of standard delivery to Norway?", passages))
+
+
+def test_a_page_that_is_called_costs_does_not_tell_them() -> None:
+    page = replace(SHIPPING, heading="Shipping costs › Zones")
+    answer = "".join(extract("How much does shipping to Norway cost?", [page, PRICES]))
+    assert answer.endswith("**Standard delivery**\n\nZone 4 — Delivery time: 7 days — Cost: €15 [5]")
+
+
 def test_a_row_that_was_told_is_not_told_again_with_what_is_looked_up() -> None:
     before = "Which zone is Norway in?"
     told = "".join(extract(before, [SHIPPING, PRICES]))
@@ -170,6 +187,13 @@ def test_a_heading_that_the_question_repeats_is_not_said_again() -> None:
 
 def test_a_heading_with_a_not_is_another_one_than_the_same_without() -> None:
     assert extract("What can be returned?", [RULES]) == ["All other articles, with or without their box. [7]"]
+
+
+@pytest.mark.parametrize("question", ["What can be returned?", "What can I send back?"])
+def test_a_page_that_the_question_names_does_not_go_on_with_what_is_not(question: str) -> None:
+    page = replace(RULES, heading="Returns")
+    assert extract(question, [page]) == ["All other articles, with or without their box. [7]"]
+    assert COFFEE in "".join(extract(question.replace("can", "can not"), [page]))
 
 
 def test_what_a_heading_denies_is_not_quoted_without_it() -> None:

@@ -37,9 +37,9 @@ def test_of_a_section_what_the_question_names_is_given() -> None:
 
 
 def test_opening_words_are_no_answer_to_who_asks_for_the_page() -> None:
-    whole, detail = (asked_for(question, [], [OPENING, COSTS]) for question in ("Returns?", "Who sends it back?"))
+    whole, detail = (asked_for(question, [], [OPENING, COSTS]) for question in ("Returns?", "Who pays for it?"))
     assert only_opens(part("Returns?", OPENING), whole)
-    assert not only_opens(part("Who sends it back?", OPENING), detail)
+    assert not only_opens(part("Who pays for it?", OPENING), detail)
     assert not only_opens(part("Returns?", COSTS), whole)
 
 

@@ -12,6 +12,7 @@ from shared.errors import Unavailable
 from shared.knowledge.embedding import Vectors
 from shared.knowledge.filters import Filters
 from shared.knowledge.index import Chunk, DocumentRecord, DocumentStatus, Match, Scalar
+from shared.knowledge.question import Question
 from shared.knowledge.ranking import Passage
 from shared.knowledge.remembering import RememberingEmbedder
 from shared.knowledge.retrieval import CODES, Retriever
@@ -32,7 +33,9 @@ class Base:
         self.index = InMemoryIndex(self.embedder.fingerprint)
         self.looked_up: list[str] = []
 
-    async def ask(self, question: str, *, limit: int = 6, filters: Filters | None = None) -> Sequence[Passage]:
+    async def ask(
+        self, question: Question | str, *, limit: int = 6, filters: Filters | None = None
+    ) -> Sequence[Passage]:
         if self.chunks:
             vectors = self.embedder.embed_documents([chunk.embedded_text for chunk in self.chunks])
             await self.index.upsert(self.chunks, vectors)
@@ -88,6 +91,24 @@ async def test_of_a_pasted_log_only_the_first_codes_are_looked_up() -> None:
     base = Base(*NOISE[:3])
     await base.ask(" ".join(f"ERR-{number}" for number in range(2000, 2040)))
     assert len({looked_up.upper().replace("-", "") for looked_up in base.looked_up}) == CODES
+
+
+async def test_a_misspelt_question_finds_what_the_right_one_does() -> None:
+    class Reader(HashEmbedder):
+        def count_tokens(self, text: str) -> int:
+            return 2 if text.lower() == "waranty" else 1
+
+    base = Base(*NOISE, chunk("It begins on the day of delivery.", document="begin"), chunk("The warranty is 2 years."))
+    base.embedder = Reader()
+    right = await base.ask("How long is the warranty?")
+    assert right[0].chunk.text == "The warranty is 2 years."
+    assert await base.ask("How long is the waranty?") == right
+    followed = [
+        await base.ask(Question("How long?", asked=(f"Is there a {word}?",))) for word in ("warranty", "waranty")
+    ]
+    assert followed[0] == followed[1]
+    base.embedder = HashEmbedder()  # knows the word
+    assert await base.ask("How long is the waranty?") != right
 
 
 async def test_what_is_meant_for_others_is_not_found_also_by_a_code() -> None:

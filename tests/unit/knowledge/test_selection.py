@@ -9,7 +9,7 @@ from shared.knowledge.chunking import Chunker
 from shared.knowledge.index import Chunk
 from shared.knowledge.question import Question, parts
 from shared.knowledge.ranking import Match, Passage, rank
-from shared.knowledge.selection import LONGEST, MUCH_WORSE, OF_ONE_DOCUMENT, select
+from shared.knowledge.selection import LONGEST, MUCH_WORSE, OF_THE_FIRST, select
 from tests.fakes import HashEmbedder
 
 EMBEDDER = HashEmbedder()
@@ -49,6 +49,13 @@ def test_what_lies_between_two_makes_one_of_three() -> None:
     [passage] = select(ranked(parts[2], parts[0], parts[1]), 6) if len(text) <= LONGEST else [None]
     assert passage
     assert passage.chunk.text == text
+
+
+def test_what_waits_joins_a_passage_that_has_grown_up_to_it() -> None:
+    text = "## Other\n\nSome words.\n\n## Guide\n\n" + long_text(3)
+    other, first, between, last = chunks(text)
+    found = select(ranked(other, last, first, between), 2)
+    assert [(p.chunk.start, p.chunk.end) for p in found] == [(other.start, other.end), (first.start, last.end)]
 
 
 def test_a_joined_passage_does_not_take_the_place_of_others() -> None:
@@ -109,10 +116,18 @@ def test_no_document_takes_all_places_while_others_have_something() -> None:
     found = [passage.chunk.document for passage in select(ranked(*many, *others), 6)]
     assert found == ["a.md"] * 3 + ["0.md", "1.md", "2.md"]
     found = [passage.chunk.document for passage in select(ranked(*many, *others), 4)]
-    assert found == ["a.md"] * OF_ONE_DOCUMENT + ["0.md", "1.md"]
+    assert found == ["a.md"] * OF_THE_FIRST + ["0.md", "1.md"]
     assert len(select(ranked(*many), 6)) == 6
     scores = [passage.score for passage in select(ranked(*many, *others), 6)]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_of_another_document_than_the_first_there_is_one_passage_before_a_third_has_its_turn() -> None:
+    text = "".join(f"## Part {number}\n\n{long_text(1)} {number}.\n\n" for number in range(3))
+    [best] = chunks("The best.", "best.md")
+    [third] = chunks("The third.", "third.md")
+    found = [passage.chunk.document for passage in select(ranked(best, *chunks(text), third), 3)]
+    assert found == ["best.md", "a.md", "third.md"]
 
 
 def test_others_that_are_much_worse_do_not_take_a_place_from_a_document() -> None:
@@ -123,6 +138,6 @@ def test_others_that_are_much_worse_do_not_take_a_place_from_a_document() -> Non
         for score in (many[0].score - MUCH_WORSE, many[-1].score - 2 * MUCH_WORSE)
     )
     found = [passage.chunk.document for passage in select([*many, *near], 4)]
-    assert found == ["a.md"] * OF_ONE_DOCUMENT + ["0.md", "1.md"]
+    assert found == ["a.md"] * OF_THE_FIRST + ["0.md", "1.md"]
     found = [passage.chunk.document for passage in select([*many, *far], 5)]
     assert found == ["a.md"] * len(many) + ["0.md"]
