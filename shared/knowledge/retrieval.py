@@ -84,12 +84,11 @@ class Retriever:
         key = json.dumps([astuple(question), limit, sorted((filters or {}).items())])
         found = self._results.get(key, version=version)
         if found is None:
-            ranked = await self._search(question, asked, aim(vector, common), filters or {})
-            read = await asyncio.to_thread(self._read, question, ranked)
+            found, read = await self._search(question, asked, aim(vector, common), limit, filters or {})
             if read != question:
                 asked = parts(read)
-                ranked = await self._search(read, asked, aim(await self._vector(asked), common), filters or {})
-            found = await asyncio.to_thread(select, ranked, limit)
+                vector = await self._vector(asked)
+                found, _ = await self._search(read, asked, aim(vector, common), limit, filters or {})
             self._results.put(key, found, version=version)
         if logger.isEnabledFor(logging.DEBUG):
             passages = [(passage.chunk.document, round(passage.score, 3)) for passage in found]
@@ -102,7 +101,10 @@ class Retriever:
 
         return await asyncio.to_thread(work)
 
-    async def _search(self, question: Question, asked: Parts, aimed: Aim, filters: Filters) -> Sequence[Passage]:
+    async def _search(
+        self, question: Question, asked: Parts, aimed: Aim, limit: int, filters: Filters
+    ) -> tuple[Sequence[Passage], Question]:
+        """What is found, and the question as it should have been written."""
         wanted = codes(question.text)[:CODES]
         nearest, *literal = await asyncio.gather(
             self._nearest(aimed.vector, filters), *(self._containing(code, aimed.vector, filters) for code in wanted)
@@ -112,11 +114,12 @@ class Retriever:
             for match in found:
                 matches.setdefault(match.chunk.id, match)
 
-        def ordered() -> Sequence[Passage]:
+        def chosen() -> tuple[Sequence[Passage], Question]:
             candidates = [Match(match.chunk, aimed.distance(match.distance)) for match in matches.values()]
-            return rank(asked, _one_version(candidates), wanted)
+            ranked = rank(asked, _one_version(candidates), wanted)
+            return select(ranked, limit), self._read(question, ranked)
 
-        return await asyncio.to_thread(ordered)
+        return await asyncio.to_thread(chosen)
 
     def _read(self, question: Question, found: Sequence[Passage]) -> Question:
         """The question with its misspelt words, and those of the messages it may lean on, as the passages have them."""
