@@ -34,6 +34,7 @@ from shared.conversation.parts import (
 )
 from shared.conversation.query import questions_in
 from shared.conversation.vocabulary import DURATION, meant
+from shared.knowledge.question import refers_back
 from shared.knowledge.terms import code_pattern, codes
 
 MAX_QUESTIONS = 2
@@ -73,6 +74,8 @@ def extract(
         for section in sections(candidate.text, candidate.heading)
     ]
     first, *others = questions_in(question)
+    if _is_heading(first, places):
+        before = ()
     pieces = _answer(first, places, before, told, certain=certain)
     for other in others[: MAX_QUESTIONS - 1]:
         more = _answer(other, places, [first], "".join(pieces), certain=True)
@@ -80,6 +83,15 @@ def extract(
             pieces[-1] += "\n\n"
         pieces += more
     return pieces
+
+
+def _is_heading(question: str, places: Sequence[Place]) -> bool:
+    """Whether a section is written to answer this very question: few words, and no follow-up all the same."""
+    if refers_back(question):
+        return False
+    asked = meant(question)
+    headings = {heading for place in places for heading in place.read}
+    return any(meant(heading) == asked and denies(heading) == denies(question) for heading in headings)
 
 
 def _answer(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import uuid
 from collections.abc import AsyncIterable, Awaitable, Mapping, Sequence
 from typing import Any, cast
@@ -27,43 +26,16 @@ from agent_framework import (
 )
 from agent_framework.observability import ChatTelemetryLayer
 
+from shared.conversation.courtesies import courtesy
 from shared.conversation.decision import Found, asks_back, decide, question_back
 from shared.conversation.extraction import Candidate, extract
-from shared.conversation.instructions import AUTOMATED, NO_ANSWER
+from shared.conversation.instructions import NO_ANSWER
 from shared.conversation.providers import HANDOVER, KNOWLEDGE
 from shared.conversation.query import MAX_CHARS, questions_before, whole_question
 from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
-from shared.escalation.requests import asks_what_you_are
 from shared.knowledge import markdown
 from shared.knowledge.spelling import Spelling
-
-_GREETING = r"(?:hi|hello|hey|good (?:morning|afternoon|evening))(?: there| all)?"
-
-
-def _after_greeting(*forms: str) -> re.Pattern[str]:
-    return re.compile(rf"^\W*(?:{_GREETING}\W+)?(?:{'|'.join(forms)})(?: please)?\W*$", re.IGNORECASE)
-
-
-_HELLO = re.compile(rf"^\W*{_GREETING}\W*$", re.IGNORECASE)
-_HOW_ARE_YOU = _after_greeting(r"how are you(?: doing)?(?: today)?")
-_MAY_I_ASK = _after_greeting(
-    r"(?:i have|i've got|(?:can|may) i ask(?: you)?) (?:a|some)(?: quick)? questions?",
-    r"(?:can|could) you (?:please )?help(?: me)?",
-    r"i need (?:some |your )?help",
-)
-_THANKS = re.compile(
-    r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b[^?]{0,30}$",
-    re.IGNORECASE,
-)
-_BYE = re.compile(r"^\W*(?:bye|goodbye|see you|have a nice day)\W*$", re.IGNORECASE)
-_COURTESIES = (
-    (_HELLO, "Hello! How can I help you?"),
-    (_HOW_ARE_YOU, "Thank you for asking! How can I help you?"),
-    (_MAY_I_ASK, "How can I help you?"),
-    (_THANKS, "You are welcome! Is there anything else I can help you with?"),
-    (_BYE, "Thank you, have a great day!"),
-)
 
 
 class _Extractive(BaseChatClient[Any]):
@@ -135,17 +107,15 @@ def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spel
         if REMEMBER in tools - called:
             return [_call(REMEMBER, "fact", fact)]
         return [Content.from_text("")]
-    for pattern, reply in _COURTESIES:
-        if pattern.match(question):
-            return [Content.from_text(reply)]
-    if asks_what_you_are(question):
-        return [Content.from_text(f"{AUTOMATED} How can I help you?")]
+    before = [m for m in messages[: len(messages) - len(turn)] if m.author_name != KNOWLEDGE]
+    told = next((message.text for message in reversed(before) if message.role == "assistant"), "")
+    if reply := courtesy(question, told):
+        return [Content.from_text(reply)]
 
     files = [row for row in rows if row["kind"] == "attachment"]
     unread: list[str] = [row["name"] for row in files]
     if unread and READ_ATTACHMENT in tools - called:
         return [_call(READ_ATTACHMENT, "name", name) for name in unread[-2:]]
-    before = [m for m in messages[: len(messages) - len(turn)] if m.author_name != KNOWLEDGE]
     passages = [row for row in rows if row["kind"] == "passage"]
     # What comes with a file is about the file, not about what was said before.
     new = tuple(row["name"] for row in files if row["new"])
@@ -158,11 +128,10 @@ def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spel
         texts = [f"{p['title']}\n{p['text']}" for p in passages]
         question, query, *earlier = spelling.corrected([question, query, *earlier], texts)
     found = [Found(p["title"], p["relevance"], _headings(p["text"])) for p in passages]
-    decision = decide(query, found, may_ask=not unread and not _asked_back(before))
+    decision = decide(query, found, may_ask=not unread and not asks_back(told))
     if decision.action == "clarify":
         return [Content.from_text(question_back(decision.options))]
     candidates = [Candidate(p["n"], p["title"], p["text"], p["relevance"]) for p in passages]
-    told = next((message.text for message in reversed(before) if message.role == "assistant"), "")
     certain = decision.action == "decline"
     if pieces := extract(question, candidates, before=earlier, told=told, certain=certain):
         return [Content.from_text(piece) for piece in pieces]
@@ -173,11 +142,6 @@ def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spel
 
 def _headings(text: str) -> tuple[str, ...]:
     return tuple(heading for _, _, _, heading in markdown.headings(text))
-
-
-def _asked_back(before: Sequence[Message]) -> bool:
-    last = next((message for message in reversed(before) if message.role == "assistant"), None)
-    return last is not None and asks_back(last.text)
 
 
 def _current_turn(messages: Sequence[Message]) -> list[Message]:

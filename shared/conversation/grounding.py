@@ -36,7 +36,8 @@ _DIGIT = re.compile(r"\d")
 _COURTESY = frozenset(
     terms(
         "hello hi welcome thanks thank you sorry apologies glad happy hope helps help helpful anything else question "
-        "questions ask let know need more assist assistance further good day great today please feel free reach again"
+        "questions ask let know need more assist assistance further good day great today please feel free reach again "
+        "right"
     )
 )
 

@@ -15,6 +15,7 @@ from agent_framework import AgentSession, ContextProvider, HistoryProvider, Mess
 from shared.conversation.evidence import Evidence
 from shared.conversation.history import shown
 from shared.conversation.turn import Turn
+from shared.conversation.wishes import accepts_person
 
 TURN = "turn"
 """Key of the running `Turn` in the agent session's state, and of the tools' keyword arguments."""
@@ -86,7 +87,8 @@ class TurnKnowledge(ContextProvider):
             if a.markdown
         ]
         rows += [{"kind": "asked_before", "text": text} for text in shown(turn.history, tokens=self._tokens).asked]
-        if turn.escalation and turn.escalation.reason == "customer_request":
+        wished = turn.escalation and turn.escalation.reason == "customer_request"
+        if wished or accepts_person(turn.message.text, turn.history):
             rows.append({"kind": HANDOVER})
         if not rows:
             return

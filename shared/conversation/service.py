@@ -45,6 +45,7 @@ from shared.escalation.leftovers import Leftovers
 from shared.escalation.outbox import customer_message
 from shared.escalation.policy import EscalationPolicy, should_offer_human
 from shared.escalation.promises import keep_promises
+from shared.escalation.requests import declines
 from shared.escalation.service import EscalationService
 from shared.escalation.ticket import Reason, Ticket, ticket_id
 from shared.knowledge.filters import Filters
@@ -423,7 +424,7 @@ class ConversationService:
         if turn.handover:
             return turn.handover
         if abstained and (turn.conversation.ticket_id or should_offer_human(turn.history)):
-            return "unanswered", turn.message.text
+            return None if declines(turn.message.text) else ("unanswered", turn.message.text)
         return None
 
     async def _covering(self, conversation: Conversation, reason: Reason) -> str | None:

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 
 from shared.escalation.intents import NONE, IntentModel
-from shared.escalation.requests import asks_for_human, asks_what_you_are
+from shared.escalation.requests import asks_for_human, asks_what_you_are, declines
 from shared.escalation.ticket import Reason
 from shared.escalation.topics import Topic
 from shared.knowledge.embedding import Embedder, Vectors
@@ -106,7 +106,7 @@ class EscalationPolicy:
         return max(found, key=lambda decision: decision.confidence, default=None)
 
     def _intent(self, piece: str, vector: Vectors, history: Sequence[Message], least: float) -> Escalation | None:
-        if not self._intents or asks_what_you_are(piece):
+        if not self._intents or asks_what_you_are(piece) or declines(piece):
             return None
         probabilities = dict(self._intents.probabilities(piece, vector))
         # "Still not working" opens many a first message, as the description of a problem.

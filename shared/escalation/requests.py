@@ -31,6 +31,11 @@ def asks_what_you_are(sentence: str) -> bool:
     return bool(_IDENTITY.search(plain)) and not _NOT_ONLY_IDENTITY.search(plain)
 
 
+def declines(message: str) -> bool:
+    """Whether the customer says no, in English, and no more: to the offer of a person, or of more help."""
+    return bool(_NO.match(message))
+
+
 def _any(listed: str) -> str:
     """A pattern for any one of the listed words, in which `_` stands for a space."""
     return f"(?:{'|'.join(listed.split()).replace('_', ' ')})"
@@ -152,6 +157,16 @@ _IDENTITY = re.compile(
 _NOT_ONLY_IDENTITY = re.compile(
     rf"\b{_any('want need let get give transfer connect put prefer rather please would_like stop no_more useless')}\b"
     r"(?! to know)"
+)
+
+_NO = re.compile(
+    r"^\W*(?:no|nope|nah|never ?mind|not (?:now|yet|really|needed|necessary)|forget (?:it|about it)|leave it"
+    r"|all good|nothing(?: else)?|(?:it|that)(?:['’]?s| is) (?:ok(?:ay)?|fine|all|it|not needed|not necessary)"
+    r"|i(?:['’]?m| am) (?:ok(?:ay)?|fine|good))\b"
+    r"(?:\W+(?:no|thanks|thank you|thx|cheers|for now|ok(?:ay)?|fine|all good|not (?:now|needed|necessary)|never ?mind"
+    r"|nothing(?: else)?|that(?:['’]?s| is) (?:ok(?:ay)?|fine|all|it)|i(?:['’]?m| am) (?:ok(?:ay)?|fine|good)"
+    r"|there is no need|no need)){0,4}\W*$",
+    re.IGNORECASE,
 )
 
 # The commonest phrases only. Japanese has no spaces, hence no word boundaries there.

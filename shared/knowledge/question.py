@@ -150,7 +150,12 @@ def clean(message: str) -> str:
 def stands_alone(message: str) -> bool:
     """Whether a message says itself what it is about."""
     words = len(set(terms(message)))
-    return words >= ALONE and not (words < 2 * ALONE and _REFERS_BACK.search(message))
+    return words >= ALONE and not (words < 2 * ALONE and refers_back(message))
+
+
+def refers_back(message: str) -> bool:
+    """Whether it has a word that points to what was said before, or goes on from it."""
+    return bool(_REFERS_BACK.search(message))
 
 
 def _leaning(message: str) -> float:
