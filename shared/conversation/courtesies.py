@@ -45,7 +45,7 @@ _REPLIES = (
     ),
     (
         re.compile(
-            r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+)?(?:many thanks|thanks|thank you|thx|cheers)\b"
+            r"^\W*(?:(?:ok(?:ay)?|great|perfect|super|cool)\W+){0,3}(?:many thanks|thanks|thank you|thx|cheers)\b"
             r"[^?]{0,30}$",
             re.IGNORECASE,
         ),

@@ -51,6 +51,9 @@ LEAST_SHARE = 0.25
 ALL_NAMED = 0.25
 """… or says all that the question names, as opening words that speak of the same thing in general do not."""
 
+MOST = 0.75
+"""Of what a follow-up names, beside the part that says most of it."""
+
 _CITATION = re.compile(r"\s*\[\d{1,3}\]")
 
 
@@ -111,7 +114,7 @@ def _answer(
     ]
     parts += [*looked_up(parts, places, asked)]
     if before:
-        parts = [part for part in parts if talk.is_about(part, asked)] or parts
+        parts = talk.about(parts, asked) or parts
     if certain:
         parts = [part for part in parts if talk.goes_on(part, asked)]
     if not parts:
@@ -146,12 +149,15 @@ class _Talk:
             if any(self._knows(line) for block in place.section.blocks for line in block.lines)
         }
 
-    def is_about(self, part: Part, asked: Asked) -> bool:
-        """Whether it says something of what the follow-up names ("and to Norway?"), or, if that names nothing ("how
-        long does it take?"), is of the document that the last answer was from."""
-        if named := asked.own - ASKING - {DURATION}:
-            return not named.isdisjoint(part.under_headings)
-        return part.place.passage.title in self._titles
+    def about(self, parts: Sequence[Part], asked: Asked) -> list[Part]:
+        """Those that say most of what the follow-up names ("and to Norway?"), or, if it names nothing ("how long does
+        it take?"), are of the document that the last answer was from."""
+        named = asked.own - ASKING - {DURATION}
+        if not named:
+            return [part for part in parts if part.place.passage.title in self._titles]
+        shares = [asked.share(named & part.under_headings) for part in parts]
+        most = max(shares, default=0.0)
+        return [part for part, share in zip(parts, shares, strict=True) if share and share >= MOST * most]
 
     def goes_on(self, part: Part, asked: Asked) -> bool:
         """Whether it certainly says what the question names: all of it, and a single word only in the document of the

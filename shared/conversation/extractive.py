@@ -35,6 +35,7 @@ from shared.conversation.query import MAX_CHARS, questions_before, whole_questio
 from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
 from shared.knowledge import markdown
+from shared.knowledge.question import refers_back
 from shared.knowledge.spelling import Spelling
 
 
@@ -124,6 +125,8 @@ def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spel
         passages = of_file
     query = question if new else whole_question(question, before)
     earlier = [] if new else [text[:MAX_CHARS] for text in questions_before(question, before)]
+    if earlier and not refers_back(question) and SEARCH in tools - called:
+        return [_call(SEARCH, "query", question[:500])]
     if spelling:
         texts = [f"{p['title']}\n{p['text']}" for p in passages]
         question, query, *earlier = spelling.corrected([question, query, *earlier], texts)

@@ -47,6 +47,7 @@ REFERS_BACK = re.compile(
     r"\W*(?:this|these|that|those|it|they|he|she|then|yes|no|both|either|otherwise)\b", re.IGNORECASE
 )
 _NOT = re.compile(r"\b(?:not|no|never|none|cannot|without)\b|n['’]t\b", re.IGNORECASE)
+_YOURS, _MINE = re.compile(r"\byours?\b", re.IGNORECASE), re.compile(r"\bmy\b", re.IGNORECASE)
 _ENDED = re.compile(r"[.!?…:][\"'”’)\]*_]*$")
 
 
@@ -132,6 +133,8 @@ class Asked:
     def likeness(self, heading: str) -> float:
         """How much heading and question say the same (0 … 1): what they share, less for what only the heading says and
         for a "not" that only one of them has."""
+        if _YOURS.search(self.text) and _MINE.search(heading) and not _MINE.search(self.text):
+            return 0.0  # "your phone number" is not what "Change my phone number" is about
         words = meant(heading)
         said = len(words) + (denies(heading) != denies(self.text))
         return self.share(words) * len(words & self.weights.keys()) / said if words else 0.0

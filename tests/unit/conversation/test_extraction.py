@@ -316,6 +316,33 @@ def test_a_follow_up_that_names_nothing_stays_with_the_document() -> None:
     assert answer[-1].endswith("[2]")
 
 
+def test_a_short_question_that_is_a_heading_is_no_follow_up() -> None:
+    text = "| Way | Note |\n|---|---|\n| Card | at once |\n| Invoice | in 30 days |\n| Gift card | at once |\n"
+    ways = [Candidate(1, "Money › How can I pay?", text, 0.3)]
+    before = ["Is the invoice sent by e-mail?"]
+    assert len(extract("How can I pay?", ways, before=before, told="Yes. [1]")) == 3
+    assert extract("And how can I pay?", ways, before=before, told="Yes. [1]") == [
+        "Way: Invoice — Note: in 30 days [1]"
+    ]
+
+
+def test_a_follow_up_is_about_as_much_of_what_it_names_as_can_be() -> None:
+    warranty = Candidate(1, "Warranty", "## Warranty\n\nThe warranty begins with the delivery.\n", 0.8)
+    zones = Candidate(2, "Shipping zones", "| Zone | Countries |\n|---|---|\n| 4 | Norway |\n| 5 | Canada |\n", 0.2)
+    delivery = replace(zones, heading="Delivery")
+    answer = extract(
+        "Delivery to Norway?", [warranty, delivery], before=["How long is the warranty?"], told="Years. [1]"
+    )
+    assert answer == ["Zone: 4 — Countries: Norway [2]"]
+
+
+def test_your_number_is_not_what_my_number_is_about() -> None:
+    mine = Candidate(1, "Account", "## Change my phone number\n\nOpen the profile.\n", 0.3)
+    ours = Candidate(2, "Contact", "| Way | Number |\n|---|---|\n| Phone | 910 |\n| Fax | 911 |\n", 0.5)
+    assert extract("What is your phone number?", [mine, ours])[-1].startswith("Way: Phone — Number: 910")
+    assert extract("How do I change my phone number?", [ours, mine]) == ["Open the profile. [1]"]
+
+
 BILLS = Candidate(
     1,
     "Paying",

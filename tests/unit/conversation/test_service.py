@@ -174,6 +174,23 @@ async def test_twice_without_an_answer_asks_a_person(make_chat: MakeChat) -> Non
     assert f"has your request already and will answer here; your reference is {second.ticket_id}" in third.text
 
 
+@pytest.mark.parametrize("no", ["no", "No, thank you.", "never mind"])
+async def test_who_says_no_to_a_person_gets_none(make_chat: MakeChat, no: str) -> None:
+    for model in (extractive_client(), scripted(says("NO_ANSWER"), says("NO_ANSWER"))):
+        chat = await make_chat(OFF_TOPIC, model=model)
+        offer = await chat.say("Do you sell submarines?")
+        assert "Would you like to talk to a person?" in offer.text
+        assert (await chat.say(no)).ticket_id is None
+
+
+async def test_who_says_yes_to_a_person_hears_of_nothing_else(make_chat: MakeChat) -> None:
+    chat = await make_chat(OFF_TOPIC)
+    await chat.say("Do you sell submarines?")
+    accepted = await chat.say("ok")
+    assert accepted.ticket_id
+    assert accepted.text.startswith("I have asked a colleague to take over.")
+
+
 async def test_what_seems_unlikely_to_help_is_told_only_if_it_says_all_that_is_asked(make_chat: MakeChat) -> None:
     chat = await make_chat(("Care plan", "## What is not covered\n\nTheft, loss and scratches.\n", 0.02))
     assert "**What is not covered**" in (await chat.say("Is theft covered?")).text
