@@ -30,7 +30,7 @@ from shared.conversation.courtesies import courtesy
 from shared.conversation.decision import Found, asks_back, decide, question_back
 from shared.conversation.extraction import Candidate, extract
 from shared.conversation.instructions import NO_ANSWER
-from shared.conversation.providers import HANDOVER, KNOWLEDGE
+from shared.conversation.providers import HANDOVER, KNOWLEDGE, TICKET
 from shared.conversation.query import MAX_CHARS, questions_before, whole_question
 from shared.conversation.tools import READ_ATTACHMENT, REMEMBER, SEARCH
 from shared.conversation.wishes import fact_to_remember
@@ -102,7 +102,8 @@ def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spel
     question = next((m.text for m in reversed(turn) if m.role == "user" and m.author_name != KNOWLEDGE), "")
     called = {c.name for m in turn for c in m.contents if c.type == "function_call"}
     rows = _rows(turn)
-    if any(row["kind"] == HANDOVER for row in rows):
+    kinds = {row["kind"] for row in rows}
+    if HANDOVER in kinds:
         return [Content.from_text("")]
     if fact := fact_to_remember(question):
         if REMEMBER in tools - called:
@@ -131,7 +132,8 @@ def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spel
         texts = [f"{p['title']}\n{p['text']}" for p in passages]
         question, query, *earlier = spelling.corrected([question, query, *earlier], texts)
     found = [Found(p["title"], p["relevance"], _headings(p["text"])) for p in passages]
-    decision = decide(query, found, may_ask=not unread and not asks_back(told))
+    # Who waits for a person, or was just asked, is not asked what was meant.
+    decision = decide(query, found, may_ask=not unread and TICKET not in kinds and not asks_back(told))
     if decision.action == "clarify":
         return [Content.from_text(question_back(decision.options))]
     candidates = [Candidate(p["n"], p["title"], p["text"], p["relevance"]) for p in passages]

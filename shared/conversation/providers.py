@@ -22,8 +22,9 @@ TURN = "turn"
 KNOWLEDGE = "knowledge"
 """Author of the message that carries evidence."""
 
-HANDOVER = "handover"
-"""Kind of the row that says that a person takes over, because the customer asks for one."""
+HANDOVER, TICKET = "handover", "ticket"
+"""Kinds of the row that says that a person takes over: because the customer asks for one, or for another reason; then
+what the documents say is told as well."""
 
 _ROLES = {"user": "user", "assistant": "assistant", "human_agent": "assistant"}
 
@@ -87,8 +88,9 @@ class TurnKnowledge(ContextProvider):
             if a.markdown
         ]
         rows += [{"kind": "asked_before", "text": text} for text in shown(turn.history, tokens=self._tokens).asked]
-        wished = turn.escalation and turn.escalation.reason == "customer_request"
-        if wished or accepts_person(turn.message.text, turn.history):
+        if turn.escalation and turn.escalation.reason != "customer_request":
+            rows.append({"kind": TICKET})
+        elif turn.escalation or accepts_person(turn.message.text, turn.history):
             rows.append({"kind": HANDOVER})
         if not rows:
             return

@@ -1,13 +1,14 @@
 """What the keyless client makes of the messages of a turn."""
 
 import json
+from typing import Any
 
 from agent_framework import Message
 
 from shared.conversation.decision import asks_back
 from shared.conversation.extractive import next_step
 from shared.conversation.instructions import NO_ANSWER
-from shared.conversation.providers import KNOWLEDGE
+from shared.conversation.providers import KNOWLEDGE, TICKET
 from shared.knowledge.spelling import Spelling
 from tests.fakes import HashEmbedder
 
@@ -24,9 +25,10 @@ class Reader(HashEmbedder):
 SPELLING = Spelling(Reader())
 
 
-def answer(*said: str, relevance: float = 0.03, spelling: Spelling | None = SPELLING) -> str:
+def answer(*said: str, relevance: float = 0.03, spelling: Spelling | None = SPELLING, ticket: bool = False) -> str:
     """To the last of these messages; customer and bot take turns."""
-    rows = [
+    rows: list[dict[str, Any]] = [{"kind": TICKET}] if ticket else []
+    rows += [
         {"kind": "passage", "n": n, "title": title, "text": text, "relevance": relevance}
         for n, (title, text) in enumerate((WARRANTY, REPAIRS), 1)
     ]
@@ -53,3 +55,8 @@ def test_so_is_one_that_follows_a_misspelt_one() -> None:
 def test_what_is_misspelt_is_not_vague_for_that() -> None:
     assert not asks_back(answer("Waranty?", relevance=0.5))
     assert asks_back(answer("Waranty?", relevance=0.5, spelling=None))
+
+
+def test_who_waits_for_a_person_is_not_asked_what_was_meant() -> None:
+    assert asks_back(answer("Covered?", relevance=0.5))
+    assert not asks_back(answer("Covered?", relevance=0.5, ticket=True))

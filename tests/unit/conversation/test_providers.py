@@ -7,7 +7,7 @@ import pytest
 from agent_framework import AgentSession, Message, SessionContext
 
 from shared.conversation.extractive import next_step
-from shared.conversation.providers import HANDOVER, TURN, TurnKnowledge
+from shared.conversation.providers import HANDOVER, TICKET, TURN, TurnKnowledge
 from shared.conversation.turn import Turn
 from shared.escalation.policy import EscalationPolicy
 from shared.escalation.topics import Topic
@@ -48,6 +48,7 @@ async def test_who_asks_for_a_person_is_not_answered_from_documents(question: st
     messages = await told(question)
     rows = [json.loads(line) for line in messages[0].text.splitlines()[1:-1]]
     assert any(row["kind"] == HANDOVER for row in rows) is handed_over
+    assert any(row["kind"] == TICKET for row in rows) is not handed_over
     answer = "".join(content.text or "" for content in next_step(messages, frozenset()))
     assert (answer == "") is handed_over
     assert ("9.90 EUR" in answer) is not handed_over
