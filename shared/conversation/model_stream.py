@@ -5,7 +5,8 @@ A model sends each of its tokens as a JSON document, of which the SDK and the ag
 tokens, since only whole sentences are verified and told. So what comes from the connection as a sentence's many events
 goes to the SDK as few. Nothing else of the stream is touched: calls of tools, counts, errors, whatever else.
 
-The events are those of https://platform.openai.com/docs/api-reference/chat-streaming
+The events are those of https://platform.openai.com/docs/api-reference/chat-streaming; why here and not elsewhere:
+docs/decisions/0021-tokens-joined-before-they-are-parsed.md.
 """
 
 from __future__ import annotations
