@@ -96,7 +96,8 @@ def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spel
 
     Nothing if a person was asked for and takes over. What is to be remembered comes first, then courtesies; otherwise
     the question is answered from the evidence, after looking into attachments and searching once more where the
-    evidence falls short. With `spelling`, misspelt words are read as the passages have them.
+    evidence falls short, or may be about another topic. With `spelling`, misspelt words are read as the passages have
+    them.
     """
     turn = _current_turn(messages)
     question = next((m.text for m in reversed(turn) if m.role == "user" and m.author_name != KNOWLEDGE), "")
@@ -126,6 +127,7 @@ def next_step(messages: Sequence[Message], tools: frozenset[str], spelling: Spel
         passages = of_file
     query = question if new else whole_question(question, before)
     earlier = [] if new else [text[:MAX_CHARS] for text in questions_before(question, before)]
+    # Few words, of which none points back, may begin another topic: they are searched for by themselves, too.
     if earlier and not refers_back(question) and SEARCH in tools - called:
         return [_call(SEARCH, "query", question[:500])]
     if spelling:
